@@ -1,0 +1,69 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { randomUUID } from 'node:crypto'
+import type { Context } from './context.ts'
+import { accountRoutes } from './features/accounts/routes.ts'
+import { healthRoutes } from './features/health/routes.ts'
+import { passwordRoutes } from './features/password/routes.ts'
+import { sessionRoutes } from './features/sessions/routes.ts'
+import { verifyRoutes } from './features/verify/routes.ts'
+import { wellKnownRoutes } from './features/well-known/routes.ts'
+import { authenticate } from './http/authenticate.ts'
+import { browserRules } from './http/browser.ts'
+import { jsonBody } from './http/json-body.ts'
+import { refuseOtherMethods } from './http/methods.ts'
+import { openapi } from './http/openapi.ts'
+import { problems, sendProblem, toAppError } from './http/problem.ts'
+import { rateLimits } from './http/rate-limit.ts'
+import { requestContext } from './http/request-context.ts'
+import { routeRules } from './http/route-rules.ts'
+import { cookies } from './http/session-cookie.ts'
+
+/**
+ * The map of the house: what every request passes, in order, and then the features.
+ * @param isDraining true once the process was told to stop
+ */
+export async function buildApp (ctx: Context, { isDraining = () => false }: { isDraining?: () => boolean } = {}): Promise<FastifyInstance> {
+  const { config } = ctx
+  const app = Fastify({
+    loggerInstance: ctx.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    bodyLimit: 65_536,
+    requestTimeout: 30_000,
+    handlerTimeout: 15_000,
+    keepAliveTimeout: 72_000,
+    http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
+    routerOptions: { maxParamLength: 128 },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
+    frameworkErrors: (error, request, reply) => { sendProblem(request as FastifyRequest, reply as FastifyReply, toAppError(error)) },
+  })
+
+  const routes = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    if (url !== '*') routes.set(url, new Set([...routes.get(url) ?? [], ...[method].flat()]))
+  })
+
+  await app.register(routeRules)
+  await app.register(problems)
+  await app.register(requestContext)
+  await app.register(jsonBody)
+  await app.register(cookies)
+  await app.register(browserRules, config)
+  await app.register(rateLimits, { scale: config.rateLimitScale })
+  await app.register(authenticate, { ctx })
+  await app.register(openapi, config)
+
+  await app.register(accountRoutes, { ctx })
+  await app.register(passwordRoutes, { ctx })
+  await app.register(sessionRoutes, { ctx })
+  await app.register(verifyRoutes)
+  await app.register(wellKnownRoutes, { ctx })
+  await app.register(healthRoutes, { ctx, isDraining })
+  // Loaded only where it is shown: it brings half as much code as the rest of the service.
+  if (config.docs) await app.register((await import('./features/reference/routes.ts')).referenceRoutes)
+
+  refuseOtherMethods(app, new Map(routes))
+  await app.ready()
+  return app
+}

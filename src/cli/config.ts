@@ -1,0 +1,11 @@
+import { printableConfig } from '../config.ts'
+import { usage, type Command } from './run.ts'
+import { configFrom } from './settings.ts'
+
+export const config: Command = async ([what], env) => {
+  if (what !== 'check' && what !== 'print') { process.stderr.write(usage); return 2 }
+  const values = configFrom(env)
+  if (what === 'check') process.stdout.write('The configuration is good.\n')
+  else process.stdout.write(Object.entries(printableConfig(values)).map(([name, value]) => `${name}=${value}\n`).join(''))
+  return 0
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+import { enableCompileCache } from 'node:module'
+import { availableParallelism } from 'node:os'
+
+// Read once, at the first use of the pool: hashes (cores - 1), and four for files, DNS and what libraries do.
+process.env['UV_THREADPOOL_SIZE'] ??= String(Math.max(1, availableParallelism() - 1) + 4)
+enableCompileCache()
+
+const { run } = await import('./run.ts')
+process.exitCode = await run(process.argv.slice(2), process.env)

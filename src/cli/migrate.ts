@@ -1,0 +1,24 @@
+import { migrateUp, migrationStatus, readMigrations } from '../db/migrate.ts'
+import { settle } from '../dev-settings.ts'
+import { migrationsFolder } from '../paths.ts'
+import { usage, type Command } from './run.ts'
+import { configFrom } from './settings.ts'
+
+/** `status` ends with 1 while something is pending, so that a deployment can ask. */
+export const migrate: Command = async ([what], env) => {
+  if (what !== 'up' && what !== 'status') { process.stderr.write(usage); return 2 }
+  const settled = await settle(configFrom(env))
+  try {
+    const migrations = await readMigrations(migrationsFolder)
+    if (what === 'up') {
+      const applied = await migrateUp(settled.databaseUrl, migrations)
+      process.stdout.write(applied.length > 0 ? applied.map(name => `applied ${name}\n`).join('') : 'nothing to apply\n')
+      return 0
+    }
+    const states = await migrationStatus(settled.databaseUrl, migrations)
+    process.stdout.write(states.map(({ name, state }) => `${state}\t${name}\n`).join(''))
+    return states.every(({ state }) => state === 'applied') ? 0 : 1
+  } finally {
+    await settled.stop()
+  }
+}

@@ -1,0 +1,30 @@
+import { StartError } from '../errors.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+/** @returns the exit code */
+export type Command = (args: readonly string[], env: Environment) => Promise<number>
+
+const commands: Record<string, { usage: string, load: () => Promise<Command> }> = {
+  serve: { usage: 'serve                  start the service (migrates the database first)', load: async () => (await import('./serve.ts')).serve },
+  migrate: { usage: 'migrate up|status      apply or list the migrations of this build', load: async () => (await import('./migrate.ts')).migrate },
+  keys: { usage: 'keys list              signing keys, their slots and states', load: async () => (await import('./keys.ts')).keys },
+  config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },
+}
+
+export const usage = `Usage: stateless-auth <command>\n\n${Object.values(commands).map(command => `  ${command.usage}`).join('\n')}\n`
+
+export async function run ([name, ...args]: readonly string[], env: Environment): Promise<number> {
+  const command = Object.hasOwn(commands, name ?? '') ? commands[name!] : undefined
+  if (!command) {
+    const asked = name === undefined || name === '--help' || name === 'help'
+    process[asked ? 'stdout' : 'stderr'].write(asked ? usage : `There is no command "${name}".\n\n${usage}`)
+    return asked ? 0 : 2
+  }
+  try {
+    return await (await command.load())(args, env)
+  } catch (error) {
+    // What an operator can mend is one sentence; anything else is ours, and shows where.
+    process.stderr.write(error instanceof StartError ? `${error.message}\n` : `${(error as Error).stack ?? String(error)}\n`)
+    return 1
+  }
+}

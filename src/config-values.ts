@@ -1,0 +1,63 @@
+/** How the text of one environment variable becomes a value, or a fault that completes "NAME …". */
+export type Parse<T> = (raw: string) => { value: T } | { fault: string }
+
+export const text = (maxLength: number): Parse<string> => raw =>
+  raw.length <= maxLength && !/[\u0000-\u001f]/.test(raw) ? { value: raw } : { fault: `must be at most ${maxLength} characters on one line` }
+
+export const integer = (min: number, max: number): Parse<number> => raw => {
+  const value = Number(raw)
+  return /^\d{1,10}$/.test(raw) && value >= min && value <= max ? { value } : { fault: `must be a whole number from ${min} to ${max}` }
+}
+
+export const boolean: Parse<boolean> = raw =>
+  raw === 'true' ? { value: true } : raw === 'false' ? { value: false } : { fault: 'must be true or false' }
+
+export const oneOf = <const V extends string>(...allowed: V[]): Parse<V> => raw =>
+  (allowed as string[]).includes(raw) ? { value: raw as V } : { fault: `must be one of ${allowed.join(', ')}` }
+
+export const list = <T>(parse: Parse<T>): Parse<T[]> => raw => {
+  const results = raw.split(',').map(item => item.trim()).filter(item => item !== '').map(parse)
+  const bad = results.find(result => 'fault' in result)
+  return bad ?? { value: results.flatMap(result => 'value' in result ? [result.value] : []) }
+}
+
+/** Scheme, host and port, exactly as a browser writes them in `Origin`. */
+export const origin: Parse<string> = raw => {
+  try {
+    const url = new URL(raw)
+    if (/^https?:$/.test(url.protocol) && url.origin === raw) return { value: raw }
+  } catch {}
+  return { fault: 'must hold origins such as https://app.example.com, with nothing after the host and port' }
+}
+
+/** An issuer is compared character by character (RFC 8414 §2), so no trailing slash, query or fragment. */
+export const publicUrl: Parse<string> = raw => {
+  try {
+    const url = new URL(raw)
+    if (/^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username && !raw.endsWith('/') && url.href.replace(/\/$/, '') === raw) return { value: raw }
+  } catch {}
+  return { fault: 'must be an http(s) URL without a trailing slash' }
+}
+
+export const postgresUrl: Parse<string> = raw => {
+  try {
+    if (/^postgres(ql)?:$/.test(new URL(raw).protocol)) return { value: raw }
+  } catch {}
+  return { fault: 'must be a URL such as postgresql://user:password@host:5432/database' }
+}
+
+export type KeyEncryptionKeys = ReadonlyMap<string, Buffer>
+
+/** Every fault here is one that lets somebody read signing keys: a short, guessable or published key refuses to start. */
+export const keyEncryptionKeys: Parse<KeyEncryptionKeys> = raw => {
+  const keys = new Map<string, Buffer>()
+  for (const entry of raw.split(',')) {
+    const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]{43}=?)$/.exec(entry.trim())
+    const key = match && Buffer.from(match[2]!, 'base64')
+    if (!match || key?.length !== 32) return { fault: 'must be id:base64[,id:base64] with 32 bytes each (`openssl rand -base64 32`)' }
+    if (new Set(key).size < 16 || key.every(byte => byte >= 0x20 && byte < 0x7f)) return { fault: `has a key ("${match[1]}") that is not random` }
+    if (keys.has(match[1]!)) return { fault: `names "${match[1]}" twice` }
+    keys.set(match[1]!, key)
+  }
+  return { value: keys }
+}

@@ -1,0 +1,146 @@
+import { distance } from 'fastest-levenshtein'
+import { boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, publicUrl, text, type Parse } from './config-values.ts'
+import { StartError } from './errors.ts'
+
+type Variable<T> = { name: string, parse: Parse<T>, default: string | undefined, secret?: true, doc: string }
+const variable = <T, D extends string | undefined>(name: string, parse: Parse<T>, defaultValue: D, doc: string, secret?: true) =>
+  ({ name, parse, default: defaultValue, doc, ...(secret && { secret }) }) as Variable<T> & { default: D }
+
+/** The one schema: the type, the checks, the printed form and docs/configuration.md are all made from it. */
+export const variables = {
+  databaseUrl: variable('DATABASE_URL', postgresUrl, undefined, 'PostgreSQL 14 or newer. Embedded PostgreSQL when absent; required in production.', true),
+  publicUrl: variable('PUBLIC_URL', publicUrl, undefined, 'Issuer (`iss`) and base of every link; never taken from request headers. `http://localhost:<PORT>` when absent.'),
+  port: variable('PORT', integer(0, 65535), '3000', 'Port of the service.'),
+  host: variable('HOST', text(255), '127.0.0.1', 'Address to listen on (`0.0.0.0` in the image).'),
+  keyEncryptionKey: variable('KEY_ENCRYPTION_KEY', keyEncryptionKeys, undefined, '`id:base64[,id:base64]`, 32 bytes each; the first encrypts, all decrypt. Generated beside the embedded database; required in production.', true),
+  accessTokenTtlSeconds: variable('ACCESS_TOKEN_TTL_SECONDS', integer(60, 3600), '600', 'Lifetime of an access token.'),
+  refreshTokenTtlSeconds: variable('REFRESH_TOKEN_TTL_SECONDS', integer(60, 365 * 86400), String(30 * 86400), 'A session ends after this long without a refresh.'),
+  sessionMaxSeconds: variable('SESSION_MAX_SECONDS', integer(60, 730 * 86400), String(90 * 86400), 'A session ends this long after its sign-in, whatever happens.'),
+  refreshGraceSeconds: variable('REFRESH_GRACE_SECONDS', integer(0, 300), '60', 'A spent refresh token answers with the same successor for this long.'),
+  signingAlg: variable('SIGNING_ALG', oneOf('ES256', 'RS256'), 'ES256', 'Algorithm of access tokens; read when a key is created.'),
+  tokenAudience: variable('TOKEN_AUDIENCE', text(255), undefined, '`aud` of access tokens. `PUBLIC_URL` when absent.'),
+  clientId: variable('CLIENT_ID', text(64), 'app', '`client_id` of first-party sign-ins.'),
+  corsOrigins: variable('CORS_ORIGINS', list(origin), '', 'Exact origins, separated by commas, that may call with credentials.'),
+  trustedProxies: variable('TRUSTED_PROXIES', list(text(64)), '', 'Addresses or CIDRs whose `X-Forwarded-For` is believed.'),
+  passwordMinLength: variable('PASSWORD_MIN_LENGTH', integer(8, 64), '15', 'In code points (NIST SP 800-63B-4: 15 where the password is the only factor).'),
+  argon2MemoryKib: variable('ARGON2_MEMORY_KIB', integer(7168, 1048576), '19456', 'Memory of one password hash.'),
+  argon2Passes: variable('ARGON2_PASSES', integer(1, 10), '2', 'Passes of one password hash. Below an OWASP row refuses to start.'),
+  requireVerifiedEmail: variable('REQUIRE_VERIFIED_EMAIL', boolean, undefined, 'Sign-in needs a confirmed address. `true` when absent; `false` with the embedded database.'),
+  rateLimitScale: variable('RATE_LIMIT_SCALE', integer(1, 1_000_000), '1', 'Multiplies the per-address limits (many users behind one address).'),
+  keySlotSeconds: variable('KEY_SLOT_SECONDS', integer(4, 366 * 86400), String(30 * 86400), 'How long one signing key is used; at least 4 × `JWKS_MAX_AGE_SECONDS`. Fixed by the first start of an installation.'),
+  jwksMaxAgeSeconds: variable('JWKS_MAX_AGE_SECONDS', integer(1, 900), '300', '`max-age` of the JWKS.'),
+  docs: variable('DOCS', boolean, undefined, 'Serve `/docs`, `/openapi.json` and `/openapi.yaml`. `true` outside production when absent.'),
+  logLevel: variable('LOG_LEVEL', oneOf('debug', 'info', 'warn', 'error', 'silent'), 'info', 'Least severity that is logged.'),
+  drainSeconds: variable('DRAIN_SECONDS', integer(0, 8), undefined, 'After SIGTERM, how long requests are still taken while `/readyz` is false. 3 when absent; 0 with the embedded database.'),
+  dataDir: variable('DATA_DIR', text(1024), '.data', 'Where the embedded database and generated keys are kept. Unused in production.'),
+} as const
+
+type Variables = typeof variables
+type Values = { [K in keyof Variables]: Variables[K] extends Variable<infer T> & { default: infer D } ? (D extends string ? T : T | undefined) : never }
+
+export type Config = Readonly<Omit<Values, 'publicUrl' | 'tokenAudience' | 'requireVerifiedEmail' | 'docs' | 'drainSeconds'> & {
+  publicUrl: string
+  tokenAudience: string
+  requireVerifiedEmail: boolean
+  docs: boolean
+  drainSeconds: number
+  production: boolean
+  /** What development makes laxer, each in a few words. Empty in production. */
+  relaxations: readonly string[]
+}>
+
+export class ConfigError extends StartError {
+  override name = 'ConfigError'
+  readonly faults: readonly string[]
+  constructor (faults: readonly string[]) {
+    super(`The configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map(fault => `  ${fault}`).join('\n')}`)
+    this.faults = faults
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Reads the environment, or throws one ConfigError that lists every fault. `NAME_FILE` stands for NAME wherever NAME is secret. */
+export function loadConfig (env: Environment, readFile: (path: string) => string): Config {
+  const faults = typos(env)
+  const values: Record<string, unknown> = {}
+  for (const [property, { name, parse, default: defaultValue, secret }] of Object.entries(variables)) {
+    const raw = secret ? secretValue(name) : env[name]
+    const given = raw === undefined || raw === '' ? defaultValue : raw
+    if (given === undefined) continue
+    const result = parse(given)
+    if ('fault' in result) faults.push(`${name} ${result.fault}`)
+    else values[property] = result.value
+  }
+  const production = env['NODE_ENV'] === 'production'
+  const config = derive(values as Values, production)
+  faults.push(...contradictions(config))
+  if (faults.length > 0) throw new ConfigError(faults)
+  return Object.freeze(config)
+
+  function secretValue (name: string): string | undefined {
+    const path = env[`${name}_FILE`]
+    if (!path) return env[name]
+    if (env[name]) { faults.push(`${name} and ${name}_FILE are both set; set one`); return undefined }
+    try { return readFile(path).trim() } catch (error) {
+      faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown error'})`)
+      return undefined
+    }
+  }
+}
+
+/** The effective values by variable name, secrets redacted: what `stateless-auth config print` shows. */
+export function printableConfig (config: Config): Record<string, string> {
+  return Object.fromEntries(Object.entries(variables).map(([property, { name, secret }]) => {
+    const value = config[property as keyof Variables]
+    if (value === undefined) return [name, '(not set)']
+    return [name, secret ? '(redacted)' : String(value)]
+  }))
+}
+
+function derive (values: Values, production: boolean): Config {
+  const embedded = values.databaseUrl === undefined && !production
+  const requireVerifiedEmail = values.requireVerifiedEmail ?? !embedded
+  const publicUrl = values.publicUrl ?? `http://localhost:${values.port || 3000}`
+  const relaxations = production
+    ? []
+    : [
+        embedded && 'embedded PostgreSQL',
+        values.keyEncryptionKey === undefined && 'generated key-encryption key',
+        !requireVerifiedEmail && 'e-mail addresses are not verified',
+      ].filter(relaxation => relaxation !== false)
+  return {
+    ...values,
+    publicUrl,
+    tokenAudience: values.tokenAudience ?? publicUrl,
+    requireVerifiedEmail,
+    docs: values.docs ?? !production,
+    drainSeconds: values.drainSeconds ?? (embedded ? 0 : 3),
+    production,
+    relaxations,
+  }
+}
+
+function contradictions (config: Config): string[] {
+  const local = /^http:\/\/(localhost|127\.0\.0\.1)(:|$)/.test(config.publicUrl)
+  return [
+    config.production && config.databaseUrl === undefined && 'DATABASE_URL is required in production',
+    config.production && config.keyEncryptionKey === undefined && 'KEY_ENCRYPTION_KEY is required in production, as id:base64 of 32 random bytes (`openssl rand -base64 32`)',
+    config.production && !config.publicUrl.startsWith('https:') && !local && 'PUBLIC_URL must be https in production',
+    config.keySlotSeconds < 4 * config.jwksMaxAgeSeconds && 'KEY_SLOT_SECONDS must be at least 4 × JWKS_MAX_AGE_SECONDS',
+    config.sessionMaxSeconds < config.refreshTokenTtlSeconds && 'SESSION_MAX_SECONDS must not be shorter than REFRESH_TOKEN_TTL_SECONDS',
+    // OWASP Password Storage: 19 MiB with 2 passes, 12 with 3, 9 with 4, 7 with 5.
+    ![[19456, 2], [12288, 3], [9216, 4], [7168, 5], [47104, 1]].some(([memory, passes]) => config.argon2MemoryKib >= memory! && config.argon2Passes >= passes!) &&
+      'ARGON2_MEMORY_KIB and ARGON2_PASSES are below every row of the OWASP password storage cheat sheet (19456 and 2)',
+  ].filter(fault => fault !== false)
+}
+
+/** A name that nearly matches a known one was meant to be it, and would otherwise be ignored in silence. */
+function typos (env: Environment): string[] {
+  const known = Object.values(variables).flatMap(({ name, secret }) => secret ? [name, `${name}_FILE`] : [name])
+  return Object.keys(env).flatMap(name => {
+    if (known.includes(name) || name.startsWith('npm_')) return []
+    const meant = known.find(candidate => candidate === name.toUpperCase() || (candidate.length >= 7 && distance(candidate, name.toUpperCase()) <= 2))
+    return meant === undefined ? [] : [`${name} is not a setting; did you mean ${meant}?`]
+  })
+}

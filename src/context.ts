@@ -1,0 +1,52 @@
+import { enterInstallation } from './core/installation/store.ts'
+import { Keyring } from './core/keys/keyring.ts'
+import { Passwords } from './core/passwords/hash.ts'
+import { Revocations } from './core/revocations/live.ts'
+import type { Config } from './config.ts'
+import type { KeyEncryptionKeys } from './config-values.ts'
+import { openDatabase, type Db } from './db/client.ts'
+import { StartError } from './errors.ts'
+import { systemClock, type Clock } from './lib/clock.ts'
+import type { Log } from './log.ts'
+
+/** Everything stateful that a request can reach. Rules name the members they need; this satisfies them. */
+export type Context = {
+  readonly config: Config
+  readonly db: Db
+  readonly clock: Clock
+  readonly log: Log
+  readonly keyring: Keyring
+  readonly revocations: Revocations
+  readonly passwords: Passwords
+  readonly close: () => Promise<void>
+}
+
+/** What the configuration leaves open in development is settled by the caller: the embedded database and its key. */
+export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: KeyEncryptionKeys, log: Log, clock?: Clock }
+
+/** Opens the (migrated) database, loads keys and endings, tests the hashing module; the caches keep themselves current. */
+export async function createContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<Context> {
+  const { db, close } = openDatabase(databaseUrl, { log })
+  const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey } })
+  const revocations = new Revocations({ db, log })
+  const passwords = new Passwords(config)
+  const context: Context = {
+    config, db, clock, log, keyring, revocations, passwords,
+    close: async () => {
+      keyring.stop()
+      revocations.stop()
+      await close()
+    },
+  }
+  try {
+    const installation = await enterInstallation(context, config)
+    if (installation.keySlotSeconds !== config.keySlotSeconds) {
+      throw new StartError(`KEY_SLOT_SECONDS is ${config.keySlotSeconds}, but this installation was started with ${installation.keySlotSeconds}; it cannot change.`)
+    }
+    await Promise.all([keyring.start(), revocations.start(), passwords.selfTest()])
+    return context
+  } catch (error) {
+    await context.close()
+    throw error
+  }
+}

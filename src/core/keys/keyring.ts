@@ -1,0 +1,146 @@
+import type { KeyEncryptionKeys } from '../../config-values.ts'
+import type { Db } from '../../db/client.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../log.ts'
+import { startLoop } from '../loop.ts'
+import { generateKey, privatePem, publicPem, type KeyAlg, type PublicJwk } from './generate.ts'
+import { isPublished, keyToSignWith, missingKeys, slotAt, type KeyUse } from './schedule.ts'
+import { sealKey, unsealKey } from './sealing.ts'
+import { insertKey, loadKeys, rewrapKey, type KeyRow } from './store.ts'
+
+export type Key = {
+  readonly use: KeyUse, readonly slot: number, readonly rev: number, readonly kid: string, readonly alg: KeyAlg
+  readonly compromised: boolean
+  /** PEM of the private half, or the HMAC bytes. Never logged, never serialised. */
+  readonly secret: string | Buffer
+  /** Null for HMAC keys. */
+  readonly public: { readonly jwk: PublicJwk, readonly pem: string } | null
+}
+
+type Settings = {
+  keyEncryptionKey: KeyEncryptionKeys, signingAlg: 'ES256' | 'RS256', keySlotSeconds: number
+  accessTokenTtlSeconds: number, sessionMaxSeconds: number
+}
+
+/** What a `kid` may look like; anything else is not worth a look-up, let alone a reload. */
+export const KID = /^[A-Za-z0-9_-]{1,64}$/
+const REFRESH_EVERY_MS = 60_000
+const RETRY_AFTER_MS = 5_000
+const UNKNOWN_KID_COOLDOWN_MS = 5_000
+
+/**
+ * The keys of this installation: a read-only cache of `signing_key` that refreshes itself, and makes keys that are due.
+ * Keys are looked up in a Map: `kid` comes from the caller, and "constructor" must find nothing.
+ */
+export class Keyring {
+  readonly #deps: { db: Db, clock: Clock, log: Log, settings: Settings }
+  #keys: ReadonlyMap<string, Key> = new Map()
+  #reloading: Promise<void> | undefined
+  #loadedAt = -Infinity
+  #attemptedAt = -Infinity
+  #loop: { stop: () => void } | undefined
+  /** Database time minus this node's clock, in seconds. */
+  #skew = 0
+
+  constructor (deps: { db: Db, clock: Clock, log: Log, settings: Settings }) { this.#deps = deps }
+
+  /** First load; afterwards the ring keeps itself current until `stop`. */
+  async start (): Promise<void> {
+    await this.reload()
+    this.#loop = startLoop(REFRESH_EVERY_MS, () => this.reload().then(() => REFRESH_EVERY_MS, error => {
+      this.#deps.log.warn({ err: (error as Error).message }, 'signing keys could not be refreshed')
+      return RETRY_AFTER_MS
+    }))
+  }
+
+  stop (): void { this.#loop?.stop() }
+
+  /** A key that may still verify: known and not compromised. */
+  find (use: KeyUse, kid: string): Key | undefined {
+    const key = this.#keys.get(kid)
+    return key?.use === use && !key.compromised ? key : undefined
+  }
+
+  /**
+   * As `find`, after one coalesced reload when the kid is unknown (a key made elsewhere a moment ago). At most one reload
+   * in five seconds, however many kids are tried. `fresh` says whether the ring was re-read since the call began, so
+   * that "no such key" can be told from "could not look".
+   */
+  async findFresh (use: KeyUse, kid: string): Promise<{ key: Key | undefined, fresh: boolean }> {
+    const known = this.find(use, kid)
+    if (known) return { key: known, fresh: true }
+    const began = performance.now()
+    if (this.#reloading ?? began - this.#attemptedAt >= UNKNOWN_KID_COOLDOWN_MS) await this.reload().catch(() => {})
+    return { key: this.find(use, kid), fresh: this.#loadedAt >= began }
+  }
+
+  /** @param unixSeconds database time of what is signed, so that every node picks the same key */
+  signingKey (use: KeyUse, unixSeconds: number): Key {
+    const key = keyToSignWith(this.#keys.values(), use, slotAt(unixSeconds, this.#deps.settings.keySlotSeconds))
+    if (!key) throw new Error(`no usable ${use} key for ${unixSeconds}`)
+    return key
+  }
+
+  /** What the JWKS shows: keys in use, keys whose tokens still live, and the next slot's. */
+  published (): Key[] {
+    const { clock, settings } = this.#deps
+    const now = clock.now() / 1000 + this.#skew
+    return [...this.#keys.values()].filter(key => key.public && isPublished(key, now, settings.keySlotSeconds, settings.accessTokenTtlSeconds))
+  }
+
+  /** Re-reads all keys, and makes those that are due. Calls that overlap share one run. */
+  reload (): Promise<void> {
+    this.#attemptedAt = performance.now()
+    this.#reloading ??= this.#load().finally(() => { this.#reloading = undefined })
+    return this.#reloading
+  }
+
+  async #load (): Promise<void> {
+    const { db, clock, settings } = this.#deps
+    const { keySlotSeconds, sessionMaxSeconds } = settings
+    const horizon = Math.max(sessionMaxSeconds, 86_400 + 3_600) + keySlotSeconds
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const startedAt = performance.now()
+      const { rows, now } = await loadKeys(db, horizon, keySlotSeconds)
+      const missing = missingKeys(rows, slotAt(now, keySlotSeconds))
+      if (missing.length === 0) {
+        this.#skew = now - clock.now() / 1000
+        this.#keys = new Map(rows.map(row => [row.kid, this.#open(row)]))
+        this.#loadedAt = startedAt
+        await this.#rewrap(rows)
+        return
+      }
+      for (const place of missing) await this.#create(place)
+    }
+    throw new Error('signing keys could not be made')
+  }
+
+  async #create (place: { use: KeyUse, slot: number, rev: number }): Promise<void> {
+    const { db, settings, log } = this.#deps
+    const key = await generateKey(place.use === 'at' ? settings.signingAlg : 'HS256')
+    const won = await insertKey(db, { ...key, ...place, ...sealKey(settings.keyEncryptionKey, { ...key, ...place }, key.secret) })
+    if (won) log.info({ kid: key.kid, alg: key.alg, ...place }, 'signing key created')
+  }
+
+  /** Keys that were open already are kept, and with them what others have cached by their identity. */
+  #open (row: KeyRow): Key {
+    const known = this.#keys.get(row.kid)
+    if (known?.compromised === row.compromised) return known
+    const { use, slot, rev, kid, alg, compromised } = row
+    const secret = unsealKey(this.#deps.settings.keyEncryptionKey, row)
+    return {
+      use, slot, rev, kid, alg, compromised,
+      secret: alg === 'HS256' ? secret : privatePem(secret),
+      public: row.public_jwk && { jwk: row.public_jwk, pem: publicPem(row.public_jwk) },
+    }
+  }
+
+  async #rewrap (rows: readonly KeyRow[]): Promise<void> {
+    const { db, settings: { keyEncryptionKey } } = this.#deps
+    const [current] = keyEncryptionKey.keys()
+    for (const row of rows.filter(row => row.kek_id !== current)) {
+      const { sealed, kekId } = sealKey(keyEncryptionKey, row, unsealKey(keyEncryptionKey, row))
+      await rewrapKey(db, row.kid, row.kek_id, kekId, sealed)
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import type { Db } from '../../db/client.ts'
+import type { KeyAlg, NewKey, PublicJwk } from './generate.ts'
+import type { KeyUse } from './schedule.ts'
+
+export type KeyRow = {
+  use: KeyUse, slot: number, rev: number, kid: string, alg: KeyAlg, public_jwk: PublicJwk | null
+  private_enc: Uint8Array, kek_id: string, created_at: number, compromised: boolean
+}
+
+/** Every key that a living token can name, and the database's time. */
+export async function loadKeys (db: Db, horizonSeconds: number, slotSeconds: number): Promise<{ rows: KeyRow[], now: number }> {
+  const rows = await db.$queryRaw<(Omit<KeyRow, 'kid'> & { kid: string | null, now: number })[]>`
+    SELECT extract(epoch FROM now())::float8 AS now, k.use, k.slot::float8 AS slot, k.rev::int AS rev, k.kid, k.alg, k.public_jwk, k.private_enc, k.kek_id,
+      extract(epoch FROM k.created_at)::float8 AS created_at, k.compromised_at IS NOT NULL AS compromised
+    FROM (SELECT 1) one LEFT JOIN signing_key k
+      ON k.slot >= floor((extract(epoch FROM now()) - ${horizonSeconds}::float8) / ${slotSeconds}::int)
+    ORDER BY k.slot, k.rev`
+  return { rows: rows.filter((row): row is KeyRow & { now: number } => row.kid !== null), now: rows[0]!.now }
+}
+
+/**
+ * K1: makes a usable key exist in a slot. Of any number of nodes one wins; the losers throw their key away and re-read.
+ * `rev` is authenticated by the seal, so the row is only written when it is the revision that comes next.
+ */
+export async function insertKey (db: Db, key: NewKey & { use: KeyUse, slot: number, rev: number, sealed: Buffer, kekId: string }): Promise<boolean> {
+  const rows = await db.$queryRaw<{ kid: string }[]>`
+    INSERT INTO signing_key (use, slot, rev, kid, alg, public_jwk, private_enc, kek_id)
+    SELECT ${key.use}::text, ${key.slot}::bigint, coalesce(max(rev) + 1, 0)::smallint, ${key.kid}::text, ${key.alg}::text,
+      ${key.publicJwk === null ? null : JSON.stringify(key.publicJwk)}::jsonb, ${key.sealed}::bytea, ${key.kekId}::text
+    FROM signing_key WHERE use = ${key.use}::text AND slot = ${key.slot}::bigint
+    HAVING coalesce(bool_and(compromised_at IS NOT NULL), true) AND coalesce(max(rev) + 1, 0) = ${key.rev}::int
+    ON CONFLICT (use, slot, rev) DO NOTHING RETURNING kid`
+  return rows.length === 1
+}
+
+/** Moves a key under the first key-encryption key; a second node that does the same changes nothing. */
+export async function rewrapKey (db: Db, kid: string, from: string, to: string, sealed: Buffer): Promise<void> {
+  await db.$executeRaw`UPDATE signing_key SET private_enc = ${sealed}::bytea, kek_id = ${to}::text WHERE kid = ${kid}::text AND kek_id = ${from}::text`
+}

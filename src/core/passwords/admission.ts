@@ -1,0 +1,79 @@
+import { availableParallelism } from 'node:os'
+import { AppError } from '../../errors.ts'
+
+/** How many hashes may run at once: one core is left for everything else. */
+export const HASH_CONCURRENCY = Math.max(1, availableParallelism() - 1)
+const MAX_WAIT_MS = 2_000
+const MAX_PER_BUCKET = 8
+
+type Job = () => Promise<void>
+
+/**
+ * Lets so many hashes run at once and so many wait as can be done in two seconds, taking turns between addresses, so that
+ * one flooding address delays itself and not the others. The rest is refused at once, before it costs anything.
+ */
+export class Admission {
+  readonly #concurrency: number
+  /** Waiting jobs by address; the Map's order is whose turn it is. */
+  readonly #buckets = new Map<string, Job[]>()
+  #running = 0
+  #waiting = 0
+  /** Moving average of what one hash takes. */
+  #hashMs = 20
+
+  constructor (concurrency = HASH_CONCURRENCY) { this.#concurrency = concurrency }
+
+  get waiting (): number { return this.#waiting }
+
+  /**
+   * @param bucket whom the job is counted against: an address
+   * @param signal a client that hung up gives its place in the queue back; a hash that runs keeps its permit to the end
+   * @throws login_busy when the queue, or this address's share of it, is full
+   */
+  async admit<T> (bucket: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const queue = this.#buckets.get(bucket) ?? []
+    if (this.#running >= this.#concurrency && (this.#waiting >= this.#capacity() || queue.length >= MAX_PER_BUCKET)) {
+      throw new AppError('login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
+    }
+    return await new Promise<T>((resolve, reject) => {
+      const job: Job = () => work().then(resolve, reject)
+      if (this.#running < this.#concurrency) { this.#start(job); return }
+      queue.push(job)
+      this.#buckets.set(bucket, queue)
+      this.#waiting++
+      signal?.addEventListener('abort', () => {
+        const position = queue.indexOf(job)
+        if (position < 0) return
+        queue.splice(position, 1)
+        this.#waiting--
+        reject(signal.reason as Error)
+      }, { once: true })
+    })
+  }
+
+  #capacity (): number { return Math.ceil(this.#concurrency * MAX_WAIT_MS / this.#hashMs) }
+
+  #start (job: Job): void {
+    this.#running++
+    const startedAt = performance.now()
+    job().finally(() => {
+      this.#running--
+      this.#hashMs = 0.9 * this.#hashMs + 0.1 * (performance.now() - startedAt)
+      const next = this.#next()
+      if (next) this.#start(next)
+    })
+  }
+
+  /** Round robin: the first address gives one job and goes to the end of the line. */
+  #next (): Job | undefined {
+    for (const [bucket, queue] of this.#buckets) {
+      this.#buckets.delete(bucket)
+      const job = queue.shift()
+      if (queue.length > 0) this.#buckets.set(bucket, queue)
+      if (!job) continue
+      this.#waiting--
+      return job
+    }
+    return undefined
+  }
+}

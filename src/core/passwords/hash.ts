@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import argon2 from 'argon2'
+import { StartError } from '../../errors.ts'
+import { Admission } from './admission.ts'
+import { parsePhc } from './phc.ts'
+
+/** Who waits for a hash: the address it is counted against, and a signal that fires when the client has gone. */
+export type Waiter = { bucket: string, signal?: AbortSignal | undefined }
+
+/** The verdict, and a new hash where the stored one has parameters of another time. */
+export type Verdict = { ok: false } | { ok: true, rehash: string | null }
+
+/**
+ * The one home of argon2. Passwords are compared in Unicode NFC (é typed on two keyboards is one letter), otherwise
+ * byte for byte; they are never truncated.
+ */
+export class Passwords {
+  readonly #options: { type: typeof argon2.argon2id, memoryCost: number, timeCost: number, parallelism: 1 }
+  readonly #admission: Admission
+  #dummy = ''
+
+  constructor (settings: { argon2MemoryKib: number, argon2Passes: number }, admission = new Admission()) {
+    this.#options = { type: argon2.argon2id, memoryCost: settings.argon2MemoryKib, timeCost: settings.argon2Passes, parallelism: 1 }
+    this.#admission = admission
+  }
+
+  get waiting (): number { return this.#admission.waiting }
+
+  /** Hashes and verifies once with the real parameters: a native module that does not work here stops the start. */
+  async selfTest (): Promise<void> {
+    const secret = randomBytes(18).toString('base64')
+    try {
+      this.#dummy = await this.#hash(secret)
+      if (!await argon2.verify(this.#dummy, secret) || await argon2.verify(this.#dummy, `${secret}x`)) throw new Error('it gave a wrong answer')
+    } catch (error) {
+      throw new StartError(`The password hashing module does not work on this machine: ${(error as Error).message}.`, { cause: error })
+    }
+  }
+
+  async hash (password: string, { bucket, signal }: Waiter): Promise<string> {
+    return await this.#admission.admit(bucket, signal, () => this.#hash(password.normalize('NFC')))
+  }
+
+  /** A missing or unreadable stored hash costs the same as a wrong password: the dummy is verified instead, and never matches. */
+  async verify (stored: string | null, password: string, { bucket, signal }: Waiter): Promise<Verdict> {
+    const parameters = stored === null ? null : parsePhc(stored)
+    const usable = parameters === null ? null : stored
+    return await this.#admission.admit(bucket, signal, async () => {
+      const normal = password.normalize('NFC')
+      const matches = await argon2.verify(usable ?? this.#dummy, normal).catch(() => false)
+      if (usable === null || !matches) return { ok: false }
+      return { ok: true, rehash: argon2.needsRehash(usable, this.#options) ? await this.#hash(normal) : null }
+    })
+  }
+
+  /** The module writes m,p,t; the PHC specification and every other reader want m,t,p. */
+  async #hash (normal: string): Promise<string> {
+    return (await argon2.hash(normal, this.#options)).replace(/,(p=\d+),(t=\d+)\$/, ',$2,$1$')
+  }
+}

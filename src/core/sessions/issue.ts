@@ -1,0 +1,59 @@
+import { uuidv7 } from '../../lib/ids.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import { issueAccessToken } from '../tokens/access-token.ts'
+import { issueRefreshToken } from '../tokens/refresh-token.ts'
+import { scopeInForce, type SessionClaims } from '../tokens/session-claims.ts'
+
+type Settings = {
+  publicUrl: string, tokenAudience: string, clientId: string
+  accessTokenTtlSeconds: number, refreshTokenTtlSeconds: number, sessionMaxSeconds: number
+}
+type Deps = { keyring: Keyring, config: Settings }
+
+export type IssuedTokens = {
+  accessToken: string
+  /** Seconds from `now`. */
+  expiresIn: number
+  refreshToken: string
+  /** Seconds from `now` for which a cookie is to be kept; null: until the browser closes. */
+  refreshMaxAge: number | null
+}
+
+/** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read. */
+export function startSession (
+  deps: Deps,
+  { user, scope, remember, amr, now }: { user: { id: string, epoch: number, roles: string[] }, scope: string, remember: boolean, amr: string[], now: number },
+): IssuedTokens & { sid: string } {
+  const iat = Math.floor(now)
+  const session: SessionClaims = {
+    sub: user.id,
+    sid: uuidv7(now * 1000),
+    ver: user.epoch,
+    client_id: deps.config.clientId,
+    scope: scopeInForce(scope, user.roles),
+    amr,
+    auth_time: iat,
+    sexp: iat + deps.config.sessionMaxSeconds,
+    ...(!remember && { persist: false }),
+  }
+  return { sid: session.sid, ...issueGeneration(deps, session, { gen: 1, roles: user.roles, issuedAt: now, now }) }
+}
+
+/**
+ * The tokens of one generation: a pure function of the session, the generation and `issuedAt` (the database's time at
+ * which the generation before was spent). Every node that answers for it answers the same.
+ */
+export function issueGeneration (
+  { keyring, config }: Deps,
+  session: SessionClaims,
+  { gen, roles, issuedAt, now }: { gen: number, roles: string[], issuedAt: number, now: number },
+): IssuedTokens {
+  const iat = Math.floor(issuedAt)
+  const refresh = issueRefreshToken(keyring.signingKey('rt', iat), config, session, gen, iat)
+  return {
+    accessToken: issueAccessToken(keyring.signingKey('at', iat), config, session, roles, gen, iat),
+    expiresIn: Math.max(0, Math.floor(iat + config.accessTokenTtlSeconds - now)),
+    refreshToken: refresh.token,
+    refreshMaxAge: session.persist === false ? null : Math.max(0, Math.floor(refresh.exp - now)),
+  }
+}

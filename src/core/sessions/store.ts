@@ -1,0 +1,70 @@
+import { retryConflicts, type Db } from '../../db/client.ts'
+import { revocationId } from '../../lib/digest.ts'
+import { retention } from '../revocations/store.ts'
+import { ENDED_GENERATION } from '../tokens/refresh-token.ts'
+
+export type Spent = {
+  outcome: 'ok' | 'revoked' | 'reuse'
+  /** When this generation was first spent, seconds; what its successor is issued at. */
+  spentAt: number
+  /** Database time, seconds. */
+  now: number
+  roles: string[]
+  /** How often this family came back later than the grace. */
+  late: number
+}
+
+/**
+ * R1: spends one generation, in one statement. Whoever comes first raises the watermark; whoever comes with the same
+ * generation, at once or within the grace, reads the same `spent_at` and so makes the same successor. Later than that
+ * costs one of a few late credits (one comes back every 16 rotations); an older generation is reuse.
+ * A generation above watermark + 1 is what a lost row looks like, and is accepted: the chain re-synchronises.
+ */
+export async function spendGeneration (
+  db: Db,
+  { sub, sid, gen, ver, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, graceSeconds: number, lateBudget: number },
+): Promise<Spent> {
+  const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, roles: string[] | null, late: number | null })[]>`
+    WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),
+    u AS (SELECT id, epoch, status, roles FROM users WHERE id = ${sub}::uuid),
+    s AS (
+      INSERT INTO refresh_spent AS w (sid, gen, spent_at, late)
+      SELECT ${sid}::uuid, p.gen, now(), 0 FROM u, p WHERE u.status = 1 AND u.epoch = p.ver
+      ON CONFLICT (sid) DO UPDATE SET
+        gen  = greatest(w.gen, excluded.gen),
+        late = CASE WHEN w.gen < excluded.gen THEN greatest(w.late - (excluded.gen % 16 = 0)::int, 0)
+                    WHEN w.gen = excluded.gen AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) THEN least(w.late + 1, 100)
+                    ELSE w.late END,
+        spent_at = CASE WHEN w.gen < excluded.gen THEN excluded.spent_at
+                        WHEN w.gen = excluded.gen AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) AND w.late < (SELECT budget FROM p) THEN excluded.spent_at
+                        ELSE w.spent_at END
+      RETURNING gen, spent_at, late)
+    SELECT u.roles, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
+      CASE WHEN u.id IS NULL OR u.status <> 1 OR u.epoch <> p.ver THEN 'revoked'
+           WHEN s.gen = p.gen AND s.late <= p.budget              THEN 'ok'
+           WHEN s.gen = ${ENDED_GENERATION}::int                  THEN 'revoked'
+           ELSE 'reuse' END AS outcome
+    FROM p LEFT JOIN u ON true LEFT JOIN s ON true`)
+  return { outcome: row!.outcome, spentAt: row!.spent_at ?? 0, now: row!.db_now, roles: row!.roles ?? [], late: row!.late ?? 0 }
+}
+
+/** R2: ends a family and tells the feed, in one statement. Repeating it writes nothing. */
+export async function endFamily (db: Db, sid: string): Promise<void> {
+  await retryConflicts(() => db.$executeRaw`
+    WITH w AS (INSERT INTO refresh_spent AS w (sid, gen, spent_at) VALUES (${sid}::uuid, ${ENDED_GENERATION}::int, now())
+      ON CONFLICT (sid) DO UPDATE SET gen = ${ENDED_GENERATION}::int, spent_at = excluded.spent_at WHERE w.gen <> ${ENDED_GENERATION}::int RETURNING 1)
+    INSERT INTO revocation (kind, id, val, expires_at) SELECT 's', ${revocationId('s', sid)}::bytea, 0, now() + ${retention} FROM w`)
+}
+
+/** Deletes what no living token can need, a key range at a time. `floor` is a UUIDv7 bound. */
+export async function purgeSpent (db: Db, floor: string, batch: number): Promise<number> {
+  return await db.$executeRaw`DELETE FROM refresh_spent WHERE sid IN
+    (SELECT sid FROM refresh_spent WHERE sid < ${floor}::uuid ORDER BY sid LIMIT ${batch}::int)`
+}
+
+/** Database time, and the longest that any session of this installation may ever have been allowed to last; seconds. */
+export async function sessionHorizon (db: Db): Promise<{ now: number, maxSessionSeconds: number }> {
+  const [row] = await db.$queryRaw<{ now: number, max: number }[]>`
+    SELECT extract(epoch FROM now())::float8 AS now, max_session_seconds AS max FROM installation`
+  return { now: row!.now, maxSessionSeconds: row!.max }
+}

@@ -1,0 +1,40 @@
+import { isUtf8 } from 'node:buffer'
+import { KID } from '../keys/keyring.ts'
+
+/** Longer ones are refused unread; ours are about 600 bytes. */
+export const MAX_TOKEN_LENGTH = 8_192
+const COMPACT = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/
+
+export type CompactHeader = { alg: string, kid: string, typ: string }
+
+/**
+ * The strict form of a signed JWT, looked at before any key or library is: exactly three canonical base64url segments
+ * (RFC 7515 §7.1; libraries accept padding, spaces and stray bits), a header object without extensions, a payload in
+ * UTF-8. `crit`, `b64` and `zip` change what the other members mean, and we understand none of them (RFC 7515 §4.1.11).
+ * @returns null for everything else
+ */
+export function parseCompact (token: string): CompactHeader | null {
+  if (token.length > MAX_TOKEN_LENGTH) return null
+  const match = COMPACT.exec(token)
+  if (!match) return null
+  const [headerBytes, payloadBytes, signature] = [match[1]!, match[2]!, match[3]!].map(canonicalBytes)
+  if (!headerBytes || !payloadBytes || !signature || !isUtf8(headerBytes) || !isUtf8(payloadBytes)) return null
+  const header = parseObject(headerBytes)
+  if (!header || 'crit' in header || 'b64' in header || 'zip' in header) return null
+  const { alg, kid, typ } = header
+  if (typeof alg !== 'string' || typeof typ !== 'string' || typeof kid !== 'string' || !KID.test(kid)) return null
+  return { alg, kid, typ }
+}
+
+/** Two texts that decode to the same bytes would be two names for one token. */
+function canonicalBytes (segment: string): Buffer | null {
+  const bytes = Buffer.from(segment, 'base64url')
+  return bytes.toString('base64url') === segment ? bytes : null
+}
+
+function parseObject (bytes: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(bytes.toString())
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : null
+  } catch { return null }
+}

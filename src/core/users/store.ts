@@ -1,0 +1,57 @@
+import type { Db } from '../../db/client.ts'
+
+export type User = {
+  id: string, email: string, emailVerified: boolean, name: string | null, active: boolean
+  epoch: number, roles: string[], createdAt: Date
+}
+
+/** What sign-in needs, from one read: the tokens carry these values and never re-read them after hashing. */
+export type SignInRecord = User & { passwordHash: string | null, now: number }
+
+type Row = {
+  id: string, email: string, email_verified: boolean, name: string | null, status: number, epoch: number, roles: string[], created_at: Date
+}
+
+/** One statement: the user, the credential and the database's time. */
+export async function findForSignIn (db: Db, email: string): Promise<SignInRecord | null> {
+  const [row] = await db.$queryRaw<(Row & { password_hash: string | null, now: number })[]>`
+    SELECT u.id::text, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.status::int, u.epoch, u.roles, u.created_at,
+      c.password_hash, extract(epoch FROM now())::float8 AS now
+    FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE u.email = ${email}::text`
+  return row ? { ...toUser(row), passwordHash: row.password_hash, now: row.now } : null
+}
+
+export async function findUser (db: Db, id: string): Promise<User | null> {
+  const [row] = await db.$queryRaw<Row[]>`
+    SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, created_at FROM users WHERE id = ${id}::uuid`
+  return row ? toUser(row) : null
+}
+
+/**
+ * User and credential in one statement, so that neither can exist without the other.
+ * @returns null when the address has an account; nothing is changed then
+ */
+export async function createUser (db: Db, user: { id: string, email: string, name: string | null, passwordHash: string }): Promise<User | null> {
+  const [row] = await db.$queryRaw<Row[]>`
+    WITH u AS (INSERT INTO users (id, email, name) VALUES (${user.id}::uuid, ${user.email}::text, ${user.name}::text)
+      ON CONFLICT (email) DO NOTHING RETURNING id, email, email_verified_at, name, status, epoch, roles, created_at),
+    c AS (INSERT INTO credential (user_id, password_hash) SELECT id, ${user.passwordHash}::text FROM u)
+    SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, created_at FROM u`
+  return row ? toUser(row) : null
+}
+
+/** Compare-and-swap: a password changed during the hash is not put back. */
+export async function replaceHash (db: Db, userId: string, { from, to }: { from: string, to: string }): Promise<void> {
+  await db.$executeRaw`UPDATE credential SET password_hash = ${to}::text WHERE user_id = ${userId}::uuid AND password_hash = ${from}::text`
+}
+
+const toUser = (row: Row): User => ({
+  id: row.id,
+  email: row.email,
+  emailVerified: row.email_verified,
+  name: row.name,
+  active: row.status === 1,
+  epoch: row.epoch,
+  roles: row.roles,
+  createdAt: row.created_at,
+})

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import type { Log } from '../log.ts'
+import { PrismaClient } from './generated/client.ts'
+import { isConflict } from './faults.ts'
+
+/** What a store works on. Stores speak SQL through it: one call is one round trip. */
+export type Db = PrismaClient
+
+export type Database = { db: Db, close: () => Promise<void> }
+
+/**
+ * Every wait is bounded, so that a database that is away, or behind a network that swallows packets, answers as
+ * `database_unavailable` within two seconds instead of holding requests.
+ */
+export function openDatabase (url: string, { log }: { log: Log }): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 10,
+    connectionTimeoutMillis: 1_500,
+    query_timeout: 1_900,
+    statement_timeout: 1_800,
+    idle_in_transaction_session_timeout: 5_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    application_name: 'stateless-auth',
+  })
+  // Without a listener, losing an idle connection would end the process.
+  pool.on('error', error => log.warn({ err: error.message }, 'database connection lost'))
+  const db = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false, onConnectionError: () => {} }) })
+  return {
+    db,
+    close: async () => {
+      await db.$disconnect()
+      await pool.end()
+    },
+  }
+}
+
+/** Runs a single statement again when the database asked for that (serialisation failure, deadlock), at most three times. */
+export async function retryConflicts<T> (statement: () => PromiseLike<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try { return await statement() } catch (error) {
+      if (attempt === 3 || !isConflict(error)) throw error
+      await sleep(5 + Math.random() * 20 * attempt)
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { StartError } from '../../errors.ts'
+import { signal } from './postmaster.ts'
+
+/** Writes our pid into `file`, or refuses while the process named there lives. The file of a killed owner is taken over. */
+export async function claimOwnership (file: string, folder: string): Promise<void> {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      await writeFile(file, `${process.pid} ${await startedAt(process.pid)}`, { flag: 'wx' })
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const [pid, started] = (await readFile(file, 'utf8').catch(() => '')).split(' ')
+    if (pid && Number(pid) !== process.pid && signal(Number(pid), 0) && await startedAt(Number(pid)) === started) {
+      throw new StartError(`The embedded database in ${folder} is in use by process ${pid}; stop that one first, or set DATABASE_URL or DATA_DIR.`)
+    }
+    await rm(file, { force: true })
+  }
+  throw new StartError(`The embedded database in ${folder} is being started by several processes at once.`)
+}
+
+/** In containers pids repeat, so a pid alone does not name a process; its start time beside it does. */
+async function startedAt (pid: number): Promise<string> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return status.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+}

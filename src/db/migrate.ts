@@ -1,0 +1,95 @@
+import { hash, randomUUID } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { StartError } from '../errors.ts'
+
+/** The lock that Prisma's own engine takes, so that `prisma migrate deploy` and this runner exclude each other. */
+const LOCK = 72707369
+export const OLDEST_POSTGRES = 14
+
+export type Migration = { name: string, sql: string, checksum: string }
+export type MigrationState = { name: string, state: 'applied' | 'pending' }
+
+/** The migrations that this build carries, in order; `folder` holds Prisma's layout `<stamp>_<name>/migration.sql`. */
+export async function readMigrations (folder: URL): Promise<Migration[]> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name).sort()
+  return await Promise.all(names.map(async name => {
+    const sql = await readFile(new URL(`${name}/migration.sql`, folder), 'utf8')
+    return { name, sql, checksum: hash('sha256', sql) }
+  }))
+}
+
+/**
+ * Applies what is pending and records it exactly as Prisma does. However many nodes start at once, one applies and the
+ * others wait for it. A migration is one transaction: a node that dies in it leaves nothing behind.
+ * @returns the names applied by this call
+ */
+export async function migrateUp (url: string, migrations: readonly Migration[]): Promise<string[]> {
+  return await withClient(url, async client => {
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await client.query(`CREATE TABLE IF NOT EXISTS _prisma_migrations (
+      id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL,
+      logs TEXT, rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`)
+    const applied: string[] = []
+    for (const { name, sql, checksum } of pending(migrations, await recorded(client))) {
+      await client.query('BEGIN')
+      await client.query('SET LOCAL lock_timeout = \'10s\'')
+      await client.query(sql)
+      await client.query('INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ($1, $2, clock_timestamp(), $3, 1)',
+        [randomUUID(), checksum, name])
+      await client.query('COMMIT')
+      applied.push(name)
+    }
+    return applied
+  })
+}
+
+export async function migrationStatus (url: string, migrations: readonly Migration[]): Promise<MigrationState[]> {
+  return await withClient(url, async client => {
+    const { rows: [table] } = await client.query('SELECT to_regclass(\'_prisma_migrations\') IS NOT NULL AS present')
+    const waiting = pending(migrations, table.present ? await recorded(client) : [])
+    return migrations.map(migration => ({ name: migration.name, state: waiting.includes(migration) ? 'pending' : 'applied' }))
+  })
+}
+
+type Recorded = { migration_name: string, checksum: string, finished: boolean }
+
+async function recorded (client: pg.Client): Promise<Recorded[]> {
+  const { rows } = await client.query<Recorded>('SELECT migration_name, checksum, finished_at IS NOT NULL AS finished FROM _prisma_migrations WHERE rolled_back_at IS NULL')
+  return rows
+}
+
+/** Rows that this build does not know are fine: during a rolling upgrade the next release has migrated already. */
+function pending (migrations: readonly Migration[], done: readonly Recorded[]): Migration[] {
+  const unfinished = done.find(row => !row.finished)
+  if (unfinished) throw new StartError(`The migration ${unfinished.migration_name} was begun by another tool and never finished; mend it with \`prisma migrate resolve\`.`)
+  const byName = new Map(done.map(row => [row.migration_name, row.checksum]))
+  const changed = migrations.find(({ name, checksum }) => byName.has(name) && byName.get(name) !== checksum)
+  if (changed) throw new StartError(`The migration ${changed.name} differs from the one this database was made with.`)
+  return migrations.filter(({ name }) => !byName.has(name))
+}
+
+async function withClient<T> (url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, application_name: 'stateless-auth migrate' })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+  } catch (error) {
+    throw new StartError(`The database cannot be reached: ${reason(error)}.`, { cause: error })
+  }
+  try {
+    const { rows: [server] } = await client.query('SELECT current_setting(\'server_version_num\')::int / 10000 AS major')
+    if (server.major < OLDEST_POSTGRES) throw new StartError(`PostgreSQL ${OLDEST_POSTGRES} or newer is needed; this server is ${server.major}.`)
+    return await work(client)
+  } finally {
+    // Ending the session releases the advisory lock, and rolls back what an error interrupted.
+    await client.end()
+  }
+}
+
+function reason (error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException
+  const first = (error as AggregateError).errors?.[0] as Error | undefined
+  return (message || first?.message || code || 'unknown error').replace(/\.$/, '')
+}

@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Config } from './config.ts'
+import { keyEncryptionKeys, type KeyEncryptionKeys } from './config-values.ts'
+import { StartError } from './errors.ts'
+
+export type DevSettings = { databaseUrl: string, keyEncryptionKey: KeyEncryptionKeys, stop: () => Promise<void> }
+
+/** Fills in what development may leave open: an embedded database, and a key-encryption key kept beside it. In production both are required. */
+export async function settle (config: Config): Promise<DevSettings> {
+  const { databaseUrl, keyEncryptionKey, dataDir } = config
+  const embedded = databaseUrl === undefined ? await (await import('./db/embedded/start.ts')).startEmbedded(dataDir) : null
+  try {
+    return {
+      databaseUrl: databaseUrl ?? embedded!.url,
+      keyEncryptionKey: keyEncryptionKey ?? await keptKey(dataDir),
+      stop: async () => { await embedded?.stop() },
+    }
+  } catch (error) {
+    await embedded?.stop()
+    throw error
+  }
+}
+
+async function keptKey (dataDir: string): Promise<KeyEncryptionKeys> {
+  const file = join(dataDir, 'key-encryption-key')
+  await mkdir(dataDir, { recursive: true })
+  await writeFile(file, `dev:${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 })
+    .catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
+  const result = keyEncryptionKeys((await readFile(file, 'utf8')).trim())
+  if ('fault' in result) throw new StartError(`The key-encryption key in ${file} ${result.fault}.`)
+  return result.value
+}

@@ -1,0 +1,58 @@
+/**
+ * Every error a caller can meet: stable code → status and title. docs/errors.md says what to do about each;
+ * a test holds the two together. `detail` is public, `cause` is only logged; 500 and above always render the same opaque body.
+ */
+export const errorCodes = {
+  malformed_request: { status: 400, title: 'The request could not be read' },
+  invalid_request: { status: 400, title: 'The request does not have the documented form' },
+  weak_password: { status: 400, title: 'The password is too easy to guess' },
+  invalid_credentials: { status: 401, title: 'The e-mail address or the password is wrong' },
+  invalid_token: { status: 401, title: 'The access token is missing or not valid' },
+  no_session: { status: 401, title: 'There is no session to refresh' },
+  session_ended: { status: 401, title: 'The session has ended' },
+  email_not_verified: { status: 403, title: 'The e-mail address has not been confirmed yet' },
+  origin_not_allowed: { status: 403, title: 'Requests from this origin are not allowed' },
+  insufficient_scope: { status: 403, title: 'The access token does not cover this' },
+  not_found: { status: 404, title: 'There is nothing here' },
+  method_not_allowed: { status: 405, title: 'This method is not allowed here' },
+  email_taken: { status: 409, title: 'This e-mail address has an account already' },
+  body_too_large: { status: 413, title: 'The request body is too large' },
+  unsupported_media_type: { status: 415, title: 'The request body must be application/json' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'Something went wrong on our side' },
+  login_busy: { status: 503, title: 'Too many sign-ins at this moment' },
+  database_unavailable: { status: 503, title: 'The database cannot be reached' },
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+
+/** One fault of a body or a parameter: a JSON pointer, a code and a sentence. */
+export type FieldError = { pointer: string, code: string, message: string }
+
+type Extra = {
+  detail?: string
+  errors?: FieldError[]
+  /** Sent as Retry-After. Every 429 and 503 carries one. */
+  retryAfterSeconds?: number
+  cause?: unknown
+}
+
+/** The only error that rules throw on purpose. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  readonly extra: Extra
+
+  constructor (code: ErrorCode, extra: Extra = {}) {
+    super(extra.detail ?? errorCodes[code].title, { cause: extra.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.extra = extra
+  }
+
+  get status (): number { return errorCodes[this.code].status }
+}
+
+/** A start that cannot go on: one sentence for the operator, and a non-zero exit. */
+export class StartError extends Error {
+  override name = 'StartError'
+}

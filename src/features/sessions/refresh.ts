@@ -1,0 +1,34 @@
+import type { Config } from '../../config.ts'
+import type { Keyring } from '../../core/keys/keyring.ts'
+import type { Revocations } from '../../core/revocations/live.ts'
+import { issueGeneration, type IssuedTokens } from '../../core/sessions/issue.ts'
+import { endFamily, spendGeneration } from '../../core/sessions/store.ts'
+import { verifyRefreshToken } from '../../core/tokens/refresh-token.ts'
+import type { Db } from '../../db/client.ts'
+import { AppError } from '../../errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../log.ts'
+
+type Deps = { db: Db, clock: Clock, keyring: Keyring, revocations: Revocations, config: Config, log: Log }
+
+/** How often a family may come back later than the grace before that counts as theft; one credit returns every 16 rotations. */
+const LATE_BUDGET = 3
+
+/**
+ * One statement, one successor. Two uses of one generation further apart than the grace and the late budget allow, or an
+ * older generation, mean that two parties hold this family: it ends for both.
+ * @throws session_ended, database_unavailable
+ */
+export async function refresh (deps: Deps, token: string): Promise<IssuedTokens> {
+  const { db, config, revocations, log } = deps
+  const { gen, ...session } = await verifyRefreshToken(deps, token)
+  const spent = await spendGeneration(db, { ...session, gen, graceSeconds: config.refreshGraceSeconds, lateBudget: LATE_BUDGET })
+  if (spent.outcome === 'reuse') {
+    await endFamily(db, session.sid)
+    revocations.note('s', session.sid)
+    log.warn({ event: 'refresh.reuse', sub: session.sub, sid: session.sid, gen }, 'a spent refresh token came back; its session was ended')
+  }
+  if (spent.outcome !== 'ok') throw new AppError('session_ended')
+  if (spent.late > 0) log.info({ event: 'refresh.late', sub: session.sub, sid: session.sid, gen, late: spent.late }, 'refreshed later than the grace')
+  return issueGeneration(deps, session, { gen: gen + 1, roles: spent.roles, issuedAt: spent.spentAt, now: spent.now })
+}

@@ -1,0 +1,20 @@
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+
+const BEARER = /^bearer ([\x21-\x7e]+)$/i
+
+/**
+ * The one bearer token of a request (RFC 6750 §2). Only the header counts: what travels in a URL ends in logs. A token
+ * in two places is refused, because a gateway may have looked at the other one.
+ */
+export function bearerToken (request: FastifyRequest): string {
+  const headers = request.raw.headersDistinct['authorization'] ?? []
+  if (headers.length === 0) throw new AppError('invalid_token')
+  if (headers.length > 1 || hasQueryToken(request)) throw new AppError('invalid_request', { detail: 'Send one access token, in the Authorization header.' })
+  const match = BEARER.exec(headers[0]!)
+  if (!match) throw new AppError('invalid_token')
+  return match[1]!
+}
+
+const hasQueryToken = (request: FastifyRequest): boolean =>
+  typeof request.query === 'object' && request.query !== null && 'access_token' in request.query

@@ -1,0 +1,46 @@
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
+import fp from 'fastify-plugin'
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../errors.ts'
+
+/**
+ * What stands between a page of another site and the cookie: exact origins for CORS, and on every route that reads or sets
+ * the cookie a check of where the request comes from. SameSite=Strict alone does not stop a sibling subdomain.
+ */
+export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string[] }>(async (app, { publicUrl, corsOrigins }) => {
+  const ownOrigin = new URL(publicUrl).origin
+  const mayCall = (origin: string): boolean => origin === ownOrigin || corsOrigins.includes(origin)
+
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
+    strictTransportSecurity: publicUrl.startsWith('https:') ? { maxAge: 63_072_000, includeSubDomains: false } : false,
+    referrerPolicy: { policy: 'no-referrer' },
+    frameguard: { action: 'deny' },
+    dnsPrefetchControl: false,
+    ieNoOpen: false,
+    originAgentCluster: false,
+    permittedCrossDomainPolicies: false,
+    xssFilter: false,
+    crossOriginResourcePolicy: { policy: 'cross-origin' }, // CORS decides; a plain "same-origin" would shut out the allowed ones
+  })
+
+  await app.register(cors, {
+    delegator: (request: FastifyRequest, done: (error: Error | null, options?: object) => void) => {
+      if (request.routeOptions.config?.publicRead) done(null, { origin: '*' })
+      else done(null, { origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
+    },
+  } as never)
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store')
+    if (request.routeOptions.config?.sameSiteOnly && !isAllowedCaller(request)) throw new AppError('origin_not_allowed')
+  })
+
+  /** A browser says where a request comes from in one of two headers; without either it is not a browser. */
+  function isAllowedCaller ({ headers }: FastifyRequest): boolean {
+    if (headers.origin !== undefined) return mayCall(headers.origin)
+    const site = headers['sec-fetch-site']
+    return site === undefined || site === 'same-origin' || site === 'none'
+  }
+}, { name: 'browser-rules' })

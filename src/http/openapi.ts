@@ -1,0 +1,40 @@
+import swagger from '@fastify/swagger'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import { sharedSchemas } from './schemas.ts'
+
+const introduction = `The token is the session: sign in, send the access token as a bearer token, refresh it before it expires.
+Errors are RFC 9457 problems with a stable \`code\`. Times in tokens are seconds since the epoch, elsewhere RFC 3339.
+Only \`401 session_ended\` ends a session; after a 503 or a network error, wait for \`Retry-After\` and try again, on any node.`
+
+/** The contract, made from the schemas that validate: what is not in a schema does not exist. */
+export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
+  for (const schema of sharedSchemas) app.addSchema(schema)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: { title: 'stateless-auth', version: '1', description: introduction, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: publicUrl }],
+      tags: [
+        { name: 'Sign-in', description: 'For the app' },
+        { name: 'Account', description: 'The signed-in user' },
+        { name: 'Verification', description: 'For other services and gateways' },
+        { name: 'Operation', description: 'For the platform' },
+      ],
+      components: {
+        securitySchemes: {
+          accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          refreshCookie: { type: 'apiKey', in: 'cookie', name: '__Host-rt' },
+        },
+      },
+    },
+    refResolver: { buildLocalReference: (schema, _base, _fragment, index) => typeof schema.$id === 'string' ? schema.$id : `schema${index}` },
+    transform: ({ schema, url, route }) => {
+      const auth = route.config?.auth
+      const security = auth === 'bearer' ? [{ accessToken: [] }] : auth === 'refresh_token' ? [{ refreshCookie: [] }, {}] : []
+      return { schema: { ...schema, security }, url }
+    },
+  })
+}, { name: 'openapi' })
+
+export const openapiYaml = (app: FastifyInstance): string => app.swagger({ yaml: true })

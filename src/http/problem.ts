@@ -1,0 +1,56 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { isUnavailable } from '../db/faults.ts'
+import { AppError, errorCodes, type ErrorCode, type FieldError } from '../errors.ts'
+
+/** Fastify's own refusals, in our words. Everything else it may throw with a 4xx is a request it could not read. */
+const frameworkCodes: Record<string, ErrorCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+}
+
+/** RFC 9457 for every error of every route, with a stable `code`. 500 and above say nothing about what happened. */
+export const problems = fp(async app => {
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, toAppError(error as FastifyError)))
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new AppError('not_found')))
+}, { name: 'problems' })
+
+export function toAppError (error: FastifyError): AppError {
+  if (error instanceof AppError) return error
+  if (error.validation) return new AppError('invalid_request', { errors: error.validation.map(fault => toFieldError(fault, error.validationContext)) })
+  if (isUnavailable(error)) return new AppError('database_unavailable', { retryAfterSeconds: 2, cause: error })
+  if (error.code in frameworkCodes) return new AppError(frameworkCodes[error.code]!)
+  if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500) return new AppError('malformed_request', { cause: error })
+  return new AppError('internal', { cause: error })
+}
+
+export function sendProblem (request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
+  const { title, status } = errorCodes[error.code]
+  if (status >= 500) request.log.error({ code: error.code, err: error.extra.cause ?? error }, 'request failed')
+  const { detail, errors, retryAfterSeconds } = error.extra
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
+  if (status === 401) reply.header('www-authenticate', challenge(request, error.code))
+  return reply.code(status).type('application/problem+json; charset=utf-8').serializer(JSON.stringify).send({
+    type: 'about:blank',
+    title,
+    status,
+    code: error.code,
+    ...(status < 500 && detail !== undefined && { detail }),
+    request_id: request.id,
+    ...(errors && { errors }),
+  })
+}
+
+/** RFC 6750 §3: `error` only where a token was presented. */
+const challenge = (request: FastifyRequest, code: ErrorCode): string =>
+  code === 'invalid_token' && request.headers.authorization !== undefined ? 'Bearer error="invalid_token"' : 'Bearer'
+
+type Fault = NonNullable<FastifyError['validation']>[number]
+
+function toFieldError ({ keyword, instancePath, params, message }: Fault, context: string | undefined): FieldError {
+  const name = params['additionalProperty'] ?? params['missingProperty']
+  const pointer = (context === 'body' ? '' : `/${context}`) + instancePath + (typeof name === 'string' ? `/${name.slice(0, 64).replaceAll('~', '~0').replaceAll('/', '~1')}` : '')
+  return { pointer, code: snakeCase(keyword), message: message ?? 'is not valid' }
+}
+
+const snakeCase = (word: string): string => word.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)

@@ -1,0 +1,61 @@
+import { Type, type TSchema } from 'typebox'
+import { errorCodes, type ErrorCode } from '../errors.ts'
+
+/** A string enumeration that generators understand; TypeBox's own union becomes an anyOf of constants. */
+export const OneOf = <const V extends readonly string[]>(values: V, options: object = {}) => Type.Unsafe<V[number]>({ ...options, type: 'string', enum: values })
+
+/** A body or an answer: unknown members are refused. */
+export const Strict = <P extends Record<string, TSchema>>(properties: P, options: object = {}) => Type.Object(properties, { ...options, additionalProperties: false })
+
+export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'Trimmed and lower-cased before it is judged.', examples: ['ada@example.com'] })
+export const Password = Type.String({ minLength: 1, maxLength: 1024, description: 'Compared exactly, in Unicode NFC.', examples: ['a long enough pass phrase'] })
+export const RefreshToken = Type.String({ minLength: 1, maxLength: 8192, description: 'Opaque to the client.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIsImtpZCI6Ij…'] })
+export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', examples: ['01930f4e-8a3b-7c2d-9e1f-0a1b2c3d4e5f'] })
+export const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
+
+export const UserSchema = Strict({
+  id: Uuid,
+  email: Type.String({ examples: ['ada@example.com'] }),
+  email_verified: Type.Boolean(),
+  name: Type.Union([Type.String(), Type.Null()], { examples: ['Ada'] }),
+  roles: Type.Array(Type.String()),
+  created_at: Instant,
+}, { $id: 'User', title: 'User' })
+
+const tokenMembers = {
+  access_token: Type.String({ description: 'JWT (RFC 9068), for the Authorization header.', examples: ['eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Ij…'] }),
+  token_type: OneOf(['Bearer']),
+  expires_in: Type.Integer({ minimum: 0, description: 'Seconds.', examples: [600] }),
+  refresh_token: Type.Optional(Type.String({ description: 'Only in body mode; in cookie mode it is in `__Host-rt`, out of reach of scripts.' })),
+}
+
+export const TokensSchema = Strict(tokenMembers, { $id: 'Tokens', title: 'Tokens' })
+export const SignedInSchema = Strict({ ...tokenMembers, user: Type.Ref('User') }, { $id: 'SignedIn', title: 'SignedIn' })
+
+export const ProblemSchema = Strict({
+  type: Type.String({ examples: ['about:blank'] }),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: OneOf(Object.keys(errorCodes), { description: 'Stable; see docs/errors.md.' }),
+  detail: Type.Optional(Type.String()),
+  request_id: Type.String(),
+  errors: Type.Optional(Type.Array(Strict({ pointer: Type.String({ description: 'JSON pointer (RFC 6901) into the body.' }), code: Type.String(), message: Type.String() }))),
+}, { $id: 'Problem', title: 'Problem', description: 'RFC 9457 problem details' })
+
+export const sharedSchemas = [UserSchema, TokensSchema, SignedInSchema, ProblemSchema]
+
+/** What any route can answer: limits, methods and our own faults. */
+const EVERYWHERE: readonly ErrorCode[] = ['malformed_request', 'too_many_requests', 'internal']
+
+/** The error answers of a route, by status, from the codes it can give; every route can give those of EVERYWHERE too. */
+export function problemResponses (...codes: ErrorCode[]): Record<number, TSchema> {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of [...codes, ...EVERYWHERE]) {
+    const { status } = errorCodes[code]
+    byStatus.set(status, [...byStatus.get(status) ?? [], code])
+  }
+  return Object.fromEntries([...byStatus].map(([status, its]) => [status, {
+    description: its.map(code => `\`${code}\``).join(', '),
+    content: { 'application/problem+json': { schema: Type.Ref('Problem') } },
+  } as unknown as TSchema]))
+}

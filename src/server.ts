@@ -1,0 +1,61 @@
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { buildApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createContext } from './context.ts'
+import { migrateUp, readMigrations } from './db/migrate.ts'
+import { settle } from './dev-settings.ts'
+import { StartError } from './errors.ts'
+import { startPurging } from './jobs/purge.ts'
+import { createLog } from './log.ts'
+import { migrationsFolder } from './paths.ts'
+
+/** What is in flight must be done by then; a platform kills soon after (requirement M2). */
+const STOP_WITHIN_MS = 9_500
+
+export type Server = { url: string, stop: () => Promise<void> }
+
+/** From a configuration to a listening service. What was opened before a failure is closed again. */
+export async function startServer (config: Config): Promise<Server> {
+  const log = createLog(config)
+  const settled = await settle(config)
+  const opened: (() => Promise<void> | void)[] = [settled.stop]
+  const closeAll = async () => { for (const close of opened.toReversed()) await close() }
+  try {
+    const applied = await migrateUp(settled.databaseUrl, await readMigrations(migrationsFolder))
+    if (applied.length > 0) log.info({ applied }, 'database migrated')
+    const ctx = await createContext({ config, log, ...settled })
+    opened.push(ctx.close)
+    const purging = startPurging(ctx)
+    opened.push(purging.stop)
+    let draining = false
+    const app = await buildApp(ctx, { isDraining: () => draining })
+    await app.listen({ port: config.port, host: config.host }).catch((error: NodeJS.ErrnoException) => { throw listenError(error, config) })
+    const url = `http://${['0.0.0.0', '127.0.0.1', '::', '::1'].includes(config.host) ? 'localhost' : config.host}:${(app.server.address() as AddressInfo).port}`
+    if (config.relaxations.length > 0) log.info({ relaxations: config.relaxations }, 'development relaxations are on')
+    log.info({ url, issuer: config.publicUrl }, 'listening')
+
+    return {
+      url,
+      /** Ready turns false first; then, after the drain, no new request is taken, those in flight finish, and all is closed. */
+      stop: async () => {
+        draining = true
+        log.info('draining')
+        await sleep(config.drainSeconds * 1000)
+        await Promise.race([app.close(), sleep(STOP_WITHIN_MS - config.drainSeconds * 1000, undefined, { ref: false })])
+        await closeAll()
+        log.info('stopped')
+      },
+    }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+const listenError = (error: NodeJS.ErrnoException, { host, port }: Config): Error => {
+  if (error.code === 'EADDRINUSE') return new StartError(`Port ${port} on ${host} is taken by another process; stop it or set PORT.`)
+  if (error.code === 'EACCES') return new StartError(`Port ${port} may not be opened by this account; set PORT.`)
+  if (error.code === 'EADDRNOTAVAIL') return new StartError(`This machine has no address ${host}; set HOST.`)
+  return error
+}
