@@ -8,13 +8,17 @@ const BEARER = /^bearer ([\x21-\x7e]+)$/i
  * in two places is refused, because a gateway may have looked at the other one.
  */
 export function bearerToken (request: FastifyRequest): string {
-  const headers = request.raw.headersDistinct['authorization'] ?? []
-  if (headers.length === 0) throw new AppError('invalid_token')
-  if (headers.length > 1 || hasQueryToken(request)) throw new AppError('invalid_request', { detail: 'Send one access token, in the Authorization header.' })
-  const match = BEARER.exec(headers[0]!)
+  const { authorization } = request.headers
+  if (authorization === undefined) throw new AppError('invalid_token')
+  if (countHeaders(request.raw.rawHeaders, 'authorization') > 1 || hasQueryToken(request)) throw new AppError('invalid_request', { detail: 'Send one access token, in the Authorization header.' })
+  const match = BEARER.exec(authorization)
   if (!match) throw new AppError('invalid_token')
   return match[1]!
 }
 
 const hasQueryToken = (request: FastifyRequest): boolean =>
   typeof request.query === 'object' && request.query !== null && 'access_token' in request.query
+
+/** Node.js keeps the first of repeated Authorization headers in silence. */
+const countHeaders = (rawHeaders: readonly string[], name: string): number =>
+  rawHeaders.filter((header, position) => position % 2 === 0 && header.toLowerCase() === name).length

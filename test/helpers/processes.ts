@@ -1,0 +1,64 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { testEnvironment } from './world.ts'
+
+export type NodeProcess = {
+  url: string, child: ChildProcess, lines: string[]
+  /** Waits for the end and returns the exit code (null after a kill). */
+  stop: (signal?: NodeJS.Signals) => Promise<number | null>
+  /** `lines` until one holds `text`. */
+  saw: (text: string) => Promise<string>
+}
+type Teardown = { teardown: (work: () => unknown) => void }
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+/** Processes that share a database share this. */
+export const SHARED_KEK = `t:${randomBytes(32).toString('base64')}`
+
+/** A node of the service as a process of its own, listening on a free port of 127.0.0.1. `preload` is a module loaded before it. */
+export async function startProcess (t: Teardown, databaseUrl: string, { env = {}, preload }: { env?: Record<string, string>, preload?: string } = {}): Promise<NodeProcess> {
+  const child = spawn(process.execPath, [...(preload ? ['--import', preload] : []), MAIN, 'serve'], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...testEnvironment(databaseUrl, SHARED_KEK), PORT: '0', PUBLIC_URL: 'http://localhost:3000', DOCS: 'false', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  const heard = (line: string) => { lines.push(line); for (const wake of waiting) wake() }
+  createInterface(child.stdout!).on('line', heard)
+  createInterface(child.stderr!).on('line', heard)
+  const ended = once(child, 'exit').then(([code]) => { for (const wake of waiting) wake(); return code as number | null })
+  t.teardown(async () => { child.kill('SIGKILL'); await ended })
+
+  const saw = async (text: string): Promise<string> => await new Promise((resolve, reject) => {
+    const look = () => {
+      const line = lines.find(line => line.includes(text))
+      if (line === undefined && child.exitCode === null && child.signalCode === null) return
+      waiting.delete(look)
+      if (line === undefined) reject(new Error(`the process ended before it said "${text}":\n${lines.join('\n')}`))
+      else resolve(line)
+    }
+    waiting.add(look)
+    look()
+  })
+  const { url } = JSON.parse(await saw('"listening"')) as { url: string }
+  return {
+    url, child, lines, saw,
+    stop: async (signal = 'SIGTERM') => { child.kill(signal); return await ended },
+  }
+}
+
+export type Reply = { status: number, headers: Headers, json: any } // eslint-disable-line @typescript-eslint/no-explicit-any
+
+/** JSON over a real socket. */
+export async function send (url: string, method: string, path: string, { body, bearer, headers }: { body?: unknown, bearer?: string, headers?: Record<string, string> } = {}): Promise<Reply> {
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }), ...headers },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const text = await answer.text()
+  return { status: answer.status, headers: answer.headers, json: text === '' ? null : JSON.parse(text) }
+}

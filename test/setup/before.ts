@@ -1,0 +1,13 @@
+import { startEmbedded } from '../../src/db/embedded/start.ts'
+import { migrateUp, readMigrations } from '../../src/db/migrate.ts'
+import { migrationsFolder } from '../../src/paths.ts'
+import { databaseNamed, onServer, rememberServer, TEMPLATE, TEST_DATA } from './database.ts'
+
+// Once a run: a real PostgreSQL, and in it a migrated template that each test file clones in some 30 ms.
+const url = process.env['DATABASE_URL'] || (await startEmbedded(TEST_DATA, ['-c', 'max_connections=300', '-c', 'fsync=off'])).url
+await rememberServer(url)
+await onServer(url, async client => {
+  await client.query(`DROP DATABASE IF EXISTS ${TEMPLATE} WITH (FORCE)`)
+  await client.query(`CREATE DATABASE ${TEMPLATE}`)
+})
+await migrateUp(databaseNamed(url, TEMPLATE), await readMigrations(migrationsFolder))
