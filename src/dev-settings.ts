@@ -5,7 +5,12 @@ import type { Config } from './config.ts'
 import { keyEncryptionKeys, type KeyEncryptionKeys } from './config-values.ts'
 import { StartError } from './errors.ts'
 
-export type DevSettings = { databaseUrl: string, keyEncryptionKey: KeyEncryptionKeys, stop: () => Promise<void> }
+export type DevSettings = {
+  databaseUrl: string, keyEncryptionKey: KeyEncryptionKeys
+  /** Where the embedded database keeps its data; null with a database of one's own. */
+  embedded: { folder: string, pid: number } | null
+  stop: () => Promise<void>
+}
 
 /** Fills in what development may leave open: an embedded database, and a key-encryption key kept beside it. In production both are required. */
 export async function settle (config: Config): Promise<DevSettings> {
@@ -15,6 +20,7 @@ export async function settle (config: Config): Promise<DevSettings> {
     return {
       databaseUrl: databaseUrl ?? embedded!.url,
       keyEncryptionKey: keyEncryptionKey ?? await keptKey(dataDir),
+      embedded: embedded && { folder: embedded.folder, pid: embedded.pid },
       stop: async () => { await embedded?.stop() },
     }
   } catch (error) {

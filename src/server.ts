@@ -21,6 +21,7 @@ export async function startServer (config: Config): Promise<Server> {
   const settled = await settle(config)
   const opened: (() => Promise<void> | void)[] = [settled.stop]
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
+  if (settled.embedded) log.info(settled.embedded, 'embedded PostgreSQL')
   try {
     const applied = await migrateUp(settled.databaseUrl, await readMigrations(migrationsFolder))
     if (applied.length > 0) log.info({ applied }, 'database migrated')
