@@ -31,6 +31,8 @@ try() { # try NAME FOLDER PREFIX…
     -d '{"email":"ada@example.com","password":"a long enough pass phrase"}' | node -pe 'JSON.parse(require("fs").readFileSync(0)).access_token')
   curl -fsS "http://127.0.0.1:$port/v1/auth/verify" -H "authorization: Bearer $token" >/dev/null
   postgres=$(grep -F '"msg":"embedded PostgreSQL"' "$log" | node -pe 'JSON.parse(require("fs").readFileSync(0)).pid')
+  folder=$(grep -F '"msg":"embedded PostgreSQL"' "$log" | node -pe 'JSON.parse(require("fs").readFileSync(0)).folder')
+  [[ $folder == /var/lib/stateless-auth/* ]] && cleanup+=("$folder")
   kill -TERM "$pid"
   wait "$pid" || { echo "$name: ended with $?"; cat "$log"; exit 1; }
   for _ in $(seq 50); do kill -0 "$postgres" 2>/dev/null || break; sleep 0.1; done

@@ -32,6 +32,7 @@ export async function buildApp (ctx: Context, { isDraining = () => false }: { is
     bodyLimit: 65_536,
     requestTimeout: 30_000,
     handlerTimeout: 15_000,
+    return503OnClosing: false, // what still arrives while closing is answered, not refused
     keepAliveTimeout: 72_000,
     http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
     routerOptions: { maxParamLength: 128 },
@@ -46,7 +47,7 @@ export async function buildApp (ctx: Context, { isDraining = () => false }: { is
 
   await app.register(routeRules)
   await app.register(problems)
-  await app.register(requestContext)
+  await app.register(requestContext, { isDraining })
   await app.register(jsonBody)
   await app.register(cookies)
   await app.register(browserRules, config)

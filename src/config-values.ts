@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /** How the text of one environment variable becomes a value, or a fault that completes "NAME …". */
 export type Parse<T> = (raw: string) => { value: T } | { fault: string }
 
@@ -19,6 +21,13 @@ export const list = <T>(parse: Parse<T>): Parse<T[]> => raw => {
   const results = raw.split(',').map(item => item.trim()).filter(item => item !== '').map(parse)
   const bad = results.find(result => 'fault' in result)
   return bad ?? { value: results.flatMap(result => 'value' in result ? [result.value] : []) }
+}
+
+export const addressRange: Parse<string> = raw => {
+  const [address, bits, ...rest] = raw.split('/')
+  const family = isIP(address!)
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+  return family !== 0 && fits && rest.length === 0 ? { value: raw } : { fault: 'must hold IP addresses or ranges such as 10.0.0.0/8' }
 }
 
 /** Scheme, host and port, exactly as a browser writes them in `Origin`. */

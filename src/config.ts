@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import { boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, publicUrl, text, type Parse } from './config-values.ts'
+import { addressRange, boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, publicUrl, text, type Parse } from './config-values.ts'
 import { StartError } from './errors.ts'
 
 type Variable<T> = { name: string, parse: Parse<T>, default: string | undefined, secret?: true, doc: string }
@@ -21,7 +21,7 @@ export const variables = {
   tokenAudience: variable('TOKEN_AUDIENCE', text(255), undefined, '`aud` of access tokens. `PUBLIC_URL` when absent.'),
   clientId: variable('CLIENT_ID', text(64), 'app', '`client_id` of first-party sign-ins.'),
   corsOrigins: variable('CORS_ORIGINS', list(origin), '', 'Exact origins, separated by commas, that may call with credentials.'),
-  trustedProxies: variable('TRUSTED_PROXIES', list(text(64)), '', 'Addresses or CIDRs whose `X-Forwarded-For` is believed.'),
+  trustedProxies: variable('TRUSTED_PROXIES', list(addressRange), '', 'Addresses or CIDRs whose `X-Forwarded-For` is believed.'),
   passwordMinLength: variable('PASSWORD_MIN_LENGTH', integer(8, 64), '15', 'In code points (NIST SP 800-63B-4: 15 where the password is the only factor).'),
   argon2MemoryKib: variable('ARGON2_MEMORY_KIB', integer(7168, 1048576), '19456', 'Memory of one password hash.'),
   argon2Passes: variable('ARGON2_PASSES', integer(1, 10), '2', 'Passes of one password hash. Below an OWASP row refuses to start.'),

@@ -18,7 +18,8 @@ export const problems = fp(async app => {
 export function toAppError (error: FastifyError): AppError {
   if (error instanceof AppError) return error
   if (error.validation) return new AppError('invalid_request', { errors: error.validation.map(fault => toFieldError(fault, error.validationContext)) })
-  if (isUnavailable(error)) return new AppError('database_unavailable', { retryAfterSeconds: 2, cause: error })
+  // A handler waits for nobody but the database.
+  if (isUnavailable(error) || error.code === 'FST_ERR_HANDLER_TIMEOUT') return new AppError('database_unavailable', { retryAfterSeconds: 2, cause: error })
   if (error.code in frameworkCodes) return new AppError(frameworkCodes[error.code]!)
   if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500) return new AppError('malformed_request', { cause: error })
   return new AppError('internal', { cause: error })
