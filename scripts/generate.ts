@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { buildApp } from '../src/app.ts'
 import { loadConfig, variables } from '../src/config.ts'
 import type { Context } from '../src/context.ts'
+import { Revocations } from '../src/core/revocations/live.ts'
 import { systemClock } from '../src/lib/clock.ts'
 import { createLog } from '../src/log.ts'
 import { openapiYaml } from '../src/http/openapi.ts'
@@ -10,7 +11,7 @@ import { openapiYaml } from '../src/http/openapi.ts'
 /** The contract needs the routes and none of what they run on. */
 export async function renderOpenapi (): Promise<string> {
   const config = loadConfig({ PUBLIC_URL: 'http://localhost:3000', LOG_LEVEL: 'silent', DOCS: 'false' }, () => '')
-  const app = await buildApp({ config, clock: systemClock, log: createLog(config) } as Context)
+  const app = await buildApp({ config, clock: systemClock, log: createLog(config), revocations: new Revocations({} as never) } as Context)
   return openapiYaml(app)
 }
 

@@ -4,6 +4,7 @@ import type { Context } from './context.ts'
 import { accountRoutes } from './features/accounts/routes.ts'
 import { healthRoutes } from './features/health/routes.ts'
 import { passwordRoutes } from './features/password/routes.ts'
+import { revocationFeedRoutes } from './features/revocation-feed/routes.ts'
 import { sessionRoutes } from './features/sessions/routes.ts'
 import { verifyRoutes } from './features/verify/routes.ts'
 import { wellKnownRoutes } from './features/well-known/routes.ts'
@@ -20,9 +21,9 @@ import { cookies } from './http/session-cookie.ts'
 
 /**
  * The map of the house: what every request passes, in order, and then the features.
- * @param isDraining true once the process was told to stop
+ * @param draining aborted once the process was told to stop
  */
-export async function buildApp (ctx: Context, { isDraining = () => false }: { isDraining?: () => boolean } = {}): Promise<FastifyInstance> {
+export async function buildApp (ctx: Context, { draining = new AbortController().signal }: { draining?: AbortSignal } = {}): Promise<FastifyInstance> {
   const { config } = ctx
   const app = Fastify({
     loggerInstance: ctx.log as FastifyBaseLogger,
@@ -47,7 +48,7 @@ export async function buildApp (ctx: Context, { isDraining = () => false }: { is
 
   await app.register(routeRules)
   await app.register(problems)
-  await app.register(requestContext, { isDraining })
+  await app.register(requestContext, { draining })
   await app.register(jsonBody)
   await app.register(cookies)
   await app.register(browserRules, config)
@@ -60,7 +61,8 @@ export async function buildApp (ctx: Context, { isDraining = () => false }: { is
   await app.register(sessionRoutes, { ctx })
   await app.register(verifyRoutes)
   await app.register(wellKnownRoutes, { ctx })
-  await app.register(healthRoutes, { ctx, isDraining })
+  await app.register(revocationFeedRoutes, { ctx, draining })
+  await app.register(healthRoutes, { ctx, draining })
   // Loaded only where it is shown: it brings half as much code as the rest of the service.
   if (config.docs) await app.register((await import('./features/reference/routes.ts')).referenceRoutes)
 

@@ -43,7 +43,8 @@ export async function createContext ({ config, databaseUrl, keyEncryptionKey, lo
     if (installation.keySlotSeconds !== config.keySlotSeconds) {
       throw new StartError(`KEY_SLOT_SECONDS is ${config.keySlotSeconds}, but this installation was started with ${installation.keySlotSeconds}; it cannot change.`)
     }
-    await Promise.all([keyring.start(), revocations.start(), passwords.selfTest()])
+    const feed = { feed: installation.id, ttlSeconds: installation.maxAccessTokenSeconds + 120 }
+    await Promise.all([keyring.start(), revocations.start(feed), passwords.selfTest()])
     return context
   } catch (error) {
     await context.close()

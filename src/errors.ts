@@ -6,6 +6,7 @@ export const errorCodes = {
   malformed_request: { status: 400, title: 'The request could not be read' },
   invalid_request: { status: 400, title: 'The request does not have the documented form' },
   weak_password: { status: 400, title: 'The password is too easy to guess' },
+  invalid_cursor: { status: 400, title: 'The cursor is not one that was handed out here' },
   invalid_credentials: { status: 401, title: 'The e-mail address or the password is wrong' },
   invalid_token: { status: 401, title: 'The access token is missing or not valid' },
   no_session: { status: 401, title: 'There is no session to refresh' },

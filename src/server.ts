@@ -29,8 +29,8 @@ export async function startServer (config: Config): Promise<Server> {
     opened.push(ctx.close)
     const purging = startPurging(ctx)
     opened.push(purging.stop)
-    let draining = false
-    const app = await buildApp(ctx, { isDraining: () => draining })
+    const draining = new AbortController()
+    const app = await buildApp(ctx, { draining: draining.signal })
     await app.listen({ port: config.port, host: config.host }).catch((error: NodeJS.ErrnoException) => { throw listenError(error, config) })
     const url = `http://${['0.0.0.0', '127.0.0.1', '::', '::1'].includes(config.host) ? 'localhost' : config.host}:${(app.server.address() as AddressInfo).port}`
     if (config.relaxations.length > 0) log.info({ relaxations: config.relaxations }, 'development relaxations are on')
@@ -40,7 +40,7 @@ export async function startServer (config: Config): Promise<Server> {
       url,
       /** Ready turns false first; then, after the drain, no new request is taken, those in flight finish, and all is closed. */
       stop: async () => {
-        draining = true
+        draining.abort()
         log.info('draining')
         await sleep(config.drainSeconds * 1000)
         await Promise.race([app.close(), sleep(STOP_WITHIN_MS - config.drainSeconds * 1000, undefined, { ref: false })])

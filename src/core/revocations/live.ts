@@ -1,11 +1,15 @@
+import { EventEmitter } from 'node:events'
 import type { Db } from '../../db/client.ts'
 import { revocationId, type RevocationKind } from '../../lib/digest.ts'
 import type { Log } from '../../log.ts'
 import { startLoop } from '../loop.ts'
+import type { FeedState } from './feed.ts'
+import { FeedLog } from './feed-log.ts'
 import { readFeed } from './store.ts'
 
 const POLL_EVERY_MS = 500
 const RETRY_AFTER_MS = 1_000
+const SWEEP_EVERY_SECONDS = 10
 /** The longest access token that any configuration allows, and 120 s. */
 const LONGEST_RETENTION_SECONDS = 3_720
 
@@ -17,10 +21,16 @@ type Entry = { val: number, expiresAt: number }
 /** What has ended, as a read-only copy in memory that follows the table by half a second. Asking it opens no socket. */
 export class Revocations {
   readonly #deps: { db: Db, log: Log }
+  readonly #events = new EventEmitter<{ read: [changed: boolean] }>().setMaxListeners(0)
+  /** For verification: what a token is looked up in. */
   #entries = new Map<string, Entry>()
+  /** For the feed: the same endings in the order of their transactions. */
+  #log = new FeedLog()
+  #feed = { feed: '', ttlSeconds: 0 }
   #cursor = '0'
   #asOf = 0
   #readAt = -Infinity
+  #sweptAt = 0
   #polling: Promise<void> | undefined
   #loop: { stop: () => void } | undefined
 
@@ -32,7 +42,12 @@ export class Revocations {
   get readAt (): number { return this.#readAt }
   get size (): number { return this.#entries.size }
 
-  async start (): Promise<void> {
+  /** The feed as it can be served, without a query. */
+  get state (): FeedState { return { ...this.#feed, xmin: BigInt(this.#cursor), asOf: this.#asOf, log: this.#log } }
+
+  /** @param feed the id of this installation's feed, and how long an entry lives at most */
+  async start (feed: { feed: string, ttlSeconds: number }): Promise<void> {
+    this.#feed = feed
     await this.poll()
     this.#loop = startLoop(POLL_EVERY_MS, () => this.poll().then(() => POLL_EVERY_MS, error => {
       this.#deps.log.warn({ err: (error as Error).message }, 'the revocation feed could not be read')
@@ -41,6 +56,12 @@ export class Revocations {
   }
 
   stop (): void { this.#loop?.stop() }
+
+  /** Calls back after each read of the table, and says whether it brought anything. @returns how to stop that */
+  onRead (listener: (changed: boolean) => void): () => void {
+    this.#events.on('read', listener)
+    return () => { this.#events.off('read', listener) }
+  }
 
   isRevoked (token: Revocable, kid: string): boolean {
     if (this.#entries.size === 0) return false
@@ -61,20 +82,33 @@ export class Revocations {
 
   async #read (): Promise<void> {
     let page = await readFeed(this.#deps.db, this.#cursor)
+    let changed = false
     // The transaction ids went backwards: another timeline (a restore, a failover). What we hold may never have happened there.
     if (BigInt(page.next) < BigInt(this.#cursor)) {
       page = await readFeed(this.#deps.db, '0')
       this.#entries = new Map()
+      this.#log = new FeedLog()
+      changed = true
     }
-    for (const { kind, id, val, expires_at: expiresAt } of page.rows) {
-      const key = entryKey(kind, id)
+    for (const row of page.rows) {
+      if (!this.#log.add(row)) continue
+      changed = true
+      const { val, expires_at: expiresAt } = row
+      const key = entryKey(row.kind, row.id)
       const known = this.#entries.get(key) ?? { val, expiresAt }
       this.#entries.set(key, { val: Math.max(val, known.val), expiresAt: Math.max(expiresAt, known.expiresAt) })
     }
-    for (const [key, { expiresAt }] of this.#entries) if (expiresAt < page.asOf) this.#entries.delete(key)
+    if (page.asOf - this.#sweptAt > SWEEP_EVERY_SECONDS) this.#sweep(page.asOf)
     this.#cursor = page.next
     this.#asOf = page.asOf
     this.#readAt = performance.now()
+    this.#events.emit('read', changed)
+  }
+
+  #sweep (now: number): void {
+    for (const [key, { expiresAt }] of this.#entries) if (expiresAt < now) this.#entries.delete(key)
+    this.#log.expire(now)
+    this.#sweptAt = now
   }
 
   #has (kind: RevocationKind, value: string): boolean { return this.#entries.has(entryKey(kind, revocationId(kind, value))) }

@@ -1,4 +1,6 @@
-import type { Db } from '../../db/client.ts'
+import { retryConflicts, type Db } from '../../db/client.ts'
+import { revocationId } from '../../lib/digest.ts'
+import { retention } from '../revocations/store.ts'
 
 export type User = {
   id: string, email: string, emailVerified: boolean, name: string | null, active: boolean
@@ -43,6 +45,20 @@ export async function createUser (db: Db, user: { id: string, email: string, nam
 /** Compare-and-swap: a password changed during the hash is not put back. */
 export async function replaceHash (db: Db, userId: string, { from, to }: { from: string, to: string }): Promise<void> {
   await db.$executeRaw`UPDATE credential SET password_hash = ${to}::text WHERE user_id = ${userId}::uuid AND password_hash = ${from}::text`
+}
+
+/**
+ * R4: ends every session of a user and tells the feed, in one statement: tokens carry the epoch, and a higher one refuses them.
+ * @param disable also closes the account to sign-in
+ * @returns the new epoch, or null when there is no such user
+ */
+export async function endSessionsOf (db: Db, userId: string, { disable = false } = {}): Promise<number | null> {
+  const [row] = await retryConflicts(() => db.$queryRaw<{ val: number }[]>`
+    WITH u AS (UPDATE users SET epoch = epoch + 1, status = CASE WHEN ${disable}::bool THEN 2 ELSE status END, updated_at = now()
+      WHERE id = ${userId}::uuid RETURNING epoch)
+    INSERT INTO revocation (kind, id, val, expires_at)
+    SELECT 'u', ${revocationId('u', userId)}::bytea, u.epoch, now() + ${retention} FROM u RETURNING val`)
+  return row?.val ?? null
 }
 
 const toUser = (row: Row): User => ({

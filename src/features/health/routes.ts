@@ -11,7 +11,7 @@ const Readiness = (description: string) => Strict({
 
 // Probes. /readyz asks "can this node verify?": a database that is away does not take it out of the balancer, or a
 // restart of the database would stop verification everywhere. It turns false the moment the node is told to stop.
-export async function healthRoutes (instance: FastifyInstance, { ctx, isDraining }: { ctx: Context, isDraining: () => boolean }): Promise<void> {
+export async function healthRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: Context, draining: AbortSignal }): Promise<void> {
   const app = typed(instance)
   const config = { auth: 'none', limit: 'probe' } as const
 
@@ -30,7 +30,7 @@ export async function healthRoutes (instance: FastifyInstance, { ctx, isDraining
     },
   }, async (_request, reply) => {
     const database = databaseAnswers(ctx) ? 'up' : 'away'
-    return isDraining() ? await reply.code(503).send({ status: 'draining', database }) : { status: 'ready' as const, database } as const
+    return draining.aborted ? await reply.code(503).send({ status: 'draining', database }) : { status: 'ready' as const, database } as const
   })
 
   app.get('/readyz/full', {
@@ -43,7 +43,7 @@ export async function healthRoutes (instance: FastifyInstance, { ctx, isDraining
     },
   }, async (_request, reply) => {
     const database = databaseAnswers(ctx) ? 'up' : 'away'
-    if (isDraining()) return await reply.code(503).send({ status: 'draining', database })
+    if (draining.aborted) return await reply.code(503).send({ status: 'draining', database })
     return database === 'up' ? { status: 'ready' as const, database } as const : await reply.code(503).send({ status: 'not_ready', database })
   })
 }

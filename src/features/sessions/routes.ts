@@ -7,6 +7,7 @@ import { clearSessionCookie, readSessionCookie } from '../../http/session-cookie
 import { tokensAnswer, type Delivery } from '../../http/tokens-answer.ts'
 import { typed } from '../../http/typed.ts'
 import { logout, type Presented } from './logout.ts'
+import { logoutAll } from './logout-all.ts'
 import { refresh } from './refresh.ts'
 
 type RefreshBody = { refresh_token?: string } | null | undefined
@@ -59,6 +60,23 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
     // Before anything can fail: whatever becomes of the ending, this browser forgets the token.
     if (readSessionCookie(request) !== undefined) clearSessionCookie(reply)
     await logout(ctx, await presentedSession(instance, request, request.body))
+    return await reply.code(204).send(null)
+  })
+
+  app.post('/v1/auth/logout-all', {
+    config: { auth: 'bearer', scope: 'account', limit: 'session', sameSiteOnly: true },
+    schema: {
+      operationId: 'logoutAll',
+      summary: 'End every session of the signed-in user',
+      tags: ['Sign-in'],
+      response: {
+        204: Type.Null({ description: 'Every session has ended, this one too.' }),
+        ...problemResponses('invalid_token', 'insufficient_scope', 'origin_not_allowed', 'database_unavailable'),
+      },
+    },
+  }, async (request, reply) => {
+    if (readSessionCookie(request) !== undefined) clearSessionCookie(reply)
+    await logoutAll(ctx, request.user)
     return await reply.code(204).send(null)
   })
 }

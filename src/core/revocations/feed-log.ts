@@ -1,0 +1,58 @@
+import { hash } from 'node:crypto'
+import type { RevocationKind } from '../../lib/digest.ts'
+import type { RevocationRow } from './store.ts'
+
+/** One ending as the feed shows it: id in base64url, `expiresAt` in seconds. */
+export type FeedEntry = { xid: bigint, kind: RevocationKind, id: string, val: number, expiresAt: number, print: bigint }
+
+/**
+ * The living entries in the order of their transactions, so that "everything from cursor c on" is a slice. Adding is
+ * idempotent: the feed is a set, and what is read twice is the same entry.
+ */
+export class FeedLog {
+  #entries: FeedEntry[] = []
+  readonly #known = new Set<string>()
+
+  get size (): number { return this.#entries.length }
+
+  /** @returns false when the entry was known */
+  add ({ xid, kind, id, val, expires_at: expiresAt }: RevocationRow): boolean {
+    const id64 = Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('base64url')
+    const name = nameOf(xid, kind, id64)
+    if (this.#known.has(name)) return false
+    this.#known.add(name)
+    const print = hash('sha256', `${name}:${val}`, 'buffer').readBigUInt64BE()
+    const entry = { xid: BigInt(xid), kind, id: id64, val, expiresAt, print }
+    this.#entries.splice(this.#position(entry.xid + 1n), 0, entry)
+    return true
+  }
+
+  /** Every entry whose transaction is `xid` or later. */
+  from (xid: bigint): FeedEntry[] { return this.#entries.slice(this.#position(xid)) }
+
+  all (): readonly FeedEntry[] { return this.#entries }
+
+  expire (now: number): void {
+    if (!this.#entries.some(entry => entry.expiresAt < now)) return
+    for (const entry of this.#entries) if (entry.expiresAt < now) this.#known.delete(nameOf(String(entry.xid), entry.kind, entry.id))
+    this.#entries = this.#entries.filter(entry => entry.expiresAt >= now)
+  }
+
+  /** The first place at which an entry of transaction `xid` may stand. */
+  #position (xid: bigint): number {
+    let low = 0
+    let high = this.#entries.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#entries[middle]!.xid < xid) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+/** Free of order, so that any two nodes can compare what a client was given. */
+export const fingerprint = (entries: readonly FeedEntry[]): string =>
+  entries.reduce((print, entry) => print ^ entry.print, 0n).toString(16).padStart(16, '0')
+
+const nameOf = (xid: string, kind: RevocationKind, id: string): string => `${xid}:${kind}:${id}`

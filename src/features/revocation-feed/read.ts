@@ -1,0 +1,39 @@
+import { deltaDocument, emptyDocument, feedEtag, fullDocument, isAhead, parseCursor, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
+import type { Revocations } from '../../core/revocations/live.ts'
+import { AppError } from '../../errors.ts'
+
+type Deps = { revocations: Revocations }
+
+export const readSnapshot = ({ revocations: { state } }: Deps) => ({ etag: feedEtag(state), document: (): FeedDocument => fullDocument(state) })
+
+/** A cursor from a node that has read further makes this one read too, before it may conclude that the database went back in time. */
+export async function settleCursor ({ revocations }: Deps, text: string): Promise<Cursor> {
+  const cursor = parseCursor(text)
+  if (!cursor) throw new AppError('invalid_cursor')
+  if (isAhead(revocations.state, cursor)) await revocations.poll().catch(() => {})
+  return cursor
+}
+
+/** What came after `since`; waits for it up to `waitSeconds`. `signal` ends the wait: the client has gone, or the node is going. */
+export async function readDelta (deps: Deps, since: string, waitSeconds: number, signal: AbortSignal): Promise<FeedDocument> {
+  const { revocations } = deps
+  const cursor = await settleCursor(deps, since)
+  return await new Promise(resolve => {
+    const finish = (document: FeedDocument) => {
+      stop()
+      clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
+      resolve(document)
+    }
+    const giveUp = () => finish(deltaDocument(revocations.state, cursor) ?? emptyDocument(revocations.state))
+    const look = () => {
+      const document = deltaDocument(revocations.state, cursor)
+      if (document) finish(document)
+    }
+    const stop = revocations.onRead(changed => { if (changed) look() })
+    const timer = setTimeout(giveUp, waitSeconds * 1000)
+    signal.addEventListener('abort', giveUp)
+    if (signal.aborted) giveUp()
+    else look()
+  })
+}

@@ -1,0 +1,74 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { Context } from '../../context.ts'
+import { addressBucket } from '../../http/rate-limit.ts'
+import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
+import { typed } from '../../http/typed.ts'
+import { readDelta, readSnapshot } from './read.ts'
+import { Subscribers } from './subscribers.ts'
+
+const CURSOR = '^[0-9a-f-]{36}\\.\\d{1,19}\\.[0-9a-f]{16}$'
+const Document = Strict({
+  v: Type.Literal(1),
+  feed: Uuid,
+  cursor: Type.String({ pattern: CURSOR, description: 'Send it back as `since`, to any node.' }),
+  as_of: Type.Number({ description: 'Database time of what this says: `now - as_of` is how stale it is.' }),
+  ttl: Type.Integer({ description: 'The longest that an entry lives, in seconds.' }),
+  full: Type.Boolean({ description: 'true: forget what you have, this is everything.' }),
+  e: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: 3, maxItems: 4 }), {
+    description: '`[kind, id, expires_at, val?]`: s session, u user (refuse `ver` < val), j token, k key, a everything (refuse `iat` < val). id: base64url of the first 12 bytes of SHA-256(kind ":" value).',
+  }),
+}, { title: 'RevocationFeed', description: 'A set of endings: applying an entry twice changes nothing' })
+
+// The feed of endings, from memory: no query for any number of readers. A cursor is valid on every node, so a reader may
+// come back anywhere. An entry names a digest: only who knows a session or user already can see that it ended.
+export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: Context, draining: AbortSignal }): Promise<void> {
+  const app = typed(instance)
+  const subscribers = new Subscribers(ctx, draining)
+  // Before the server stops: an open stream would keep it from ever closing.
+  app.addHook('preClose', async () => subscribers.close())
+
+  app.get('/v1/revocations', {
+    config: { auth: 'none', limit: 'open', publicRead: true },
+    handlerTimeout: 35_000,
+    schema: {
+      operationId: 'getRevocations',
+      summary: 'What has ended',
+      description: 'Everything that lives, or with `since` what came after it; with `wait` the answer is held back until there is something, at most that many seconds.',
+      tags: ['Verification'],
+      querystring: Strict({
+        since: Type.Optional(Type.String({ pattern: CURSOR })),
+        wait: Type.Optional(Type.String({ pattern: '^([0-9]|[12][0-9]|30)$', description: 'Seconds, at most 30.', examples: ['25'] })),
+      }),
+      response: {
+        200: Document,
+        304: Type.Null({ description: 'Unchanged since the `ETag` in `If-None-Match`.' }),
+        ...problemResponses('invalid_request', 'invalid_cursor'),
+      },
+    },
+  }, async (request, reply) => {
+    const { since, wait } = request.query
+    if (since !== undefined) return await readDelta(ctx, since, Number(wait ?? 0), AbortSignal.any([draining, request.signal]))
+    const { etag, document } = readSnapshot(ctx)
+    reply.headers({ etag, 'cache-control': 'public, max-age=1' })
+    return request.headers['if-none-match'] === etag ? await reply.code(304).send(null) : document()
+  })
+
+  app.get('/v1/revocations/stream', {
+    config: { auth: 'none', limit: 'open', publicRead: true },
+    schema: {
+      operationId: 'streamRevocations',
+      summary: 'What ends, as it ends',
+      description: 'Server-sent events: `full` and `rev` carry a document, `tick` every ten seconds says how fresh the feed is. `Last-Event-ID` is honoured by every node. The stream is closed after 5 to 15 minutes.',
+      tags: ['Verification'],
+      response: {
+        200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
+        ...problemResponses('too_many_requests'),
+      },
+    },
+  }, async (request, reply) => {
+    const lastEventId = request.headers['last-event-id']
+    await subscribers.add(reply, addressBucket(request), typeof lastEventId === 'string' ? lastEventId : undefined)
+    return reply
+  })
+}

@@ -1,0 +1,103 @@
+import type { FastifyReply } from 'fastify'
+import type { ServerResponse } from 'node:http'
+import { deltaDocument, emptyDocument, fullDocument, parseCursor, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
+import type { Revocations } from '../../core/revocations/live.ts'
+import { AppError } from '../../errors.ts'
+import { settleCursor } from './read.ts'
+
+const PER_NODE = 2_000
+const PER_ADDRESS = 20
+const TICK_MS = 10_000
+/** A reader that lets this much pile up is cut off: it comes back with its cursor and catches up, on any node. */
+const MAX_BUFFERED_BYTES = 262_144
+const MINUTE_MS = 60_000
+
+type Subscriber = { raw: ServerResponse, address: string, cursor: Cursor }
+
+/**
+ * The open streams of this node. One document is made for all who stand at the same cursor; nothing is queued beyond what
+ * a socket buffers, so that slow or many readers cost verification nothing.
+ */
+export class Subscribers {
+  readonly #revocations: Revocations
+  readonly #draining: AbortSignal
+  readonly #open = new Set<Subscriber>()
+  readonly #stopListening: () => void
+  readonly #ticking: NodeJS.Timeout
+
+  constructor ({ revocations }: { revocations: Revocations }, draining: AbortSignal) {
+    this.#revocations = revocations
+    this.#draining = draining
+    this.#stopListening = revocations.onRead(changed => { if (changed) this.#publish() })
+    this.#ticking = setInterval(() => this.#tick(), TICK_MS).unref()
+    draining.addEventListener('abort', () => this.#endAll())
+  }
+
+  close (): void {
+    this.#stopListening()
+    clearInterval(this.#ticking)
+    this.#endAll()
+  }
+
+  #endAll (): void { for (const { raw } of this.#open) raw.end() }
+
+  /** Takes the answer over and keeps it open. @throws too_many_requests, invalid_cursor */
+  async add (reply: FastifyReply, address: string, lastEventId: string | undefined): Promise<void> {
+    const ofAddress = [...this.#open].filter(subscriber => subscriber.address === address).length
+    if (this.#open.size >= PER_NODE || ofAddress >= PER_ADDRESS) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
+    const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
+    const { state } = this.#revocations
+    const first = known ? deltaDocument(state, known) ?? emptyDocument(state) : fullDocument(state)
+
+    reply.hijack()
+    const { raw } = reply
+    raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    raw.write('retry: 1000\n\n')
+    raw.write(eventOf(first))
+    const subscriber: Subscriber = { raw, address, cursor: parseCursor(first.cursor)! }
+    this.#open.add(subscriber)
+    // At a random moment, so that the readers of a node do not all come back at once.
+    const lifetime = setTimeout(() => raw.end(), (5 + Math.random() * 10) * MINUTE_MS).unref()
+    raw.on('error', () => {})
+    raw.once('close', () => { clearTimeout(lifetime); this.#open.delete(subscriber) })
+    if (this.#draining.aborted) raw.end()
+  }
+
+  #publish (): void {
+    const { state } = this.#revocations
+    const made = new Map<string, { text: string, cursor: Cursor } | null>()
+    for (const subscriber of this.#open) {
+      const { xid, print } = subscriber.cursor
+      const at = `${xid}.${print}`
+      let event = made.get(at)
+      if (event === undefined) {
+        const document = deltaDocument(state, subscriber.cursor)
+        event = document && { text: eventOf(document), cursor: parseCursor(document.cursor)! }
+        made.set(at, event)
+      }
+      if (!event) continue
+      subscriber.cursor = event.cursor
+      this.#write(subscriber, event.text)
+    }
+  }
+
+  /** How fresh the feed is, and a cursor that has moved on, so that a reader that comes back need not be sent old entries. */
+  #tick (): void {
+    const document = emptyDocument(this.#revocations.state)
+    const text = `id: ${document.cursor}\nevent: tick\ndata: ${JSON.stringify({ as_of: document.as_of })}\n\n`
+    const cursor = parseCursor(document.cursor)!
+    this.#publish()
+    for (const subscriber of this.#open) {
+      subscriber.cursor = cursor
+      this.#write(subscriber, text)
+    }
+  }
+
+  #write ({ raw }: Subscriber, text: string): void {
+    if (raw.writableLength > MAX_BUFFERED_BYTES) raw.destroy()
+    else raw.write(text)
+  }
+}
+
+const eventOf = (document: FeedDocument): string =>
+  `id: ${document.cursor}\nevent: ${document.full ? 'full' : 'rev'}\ndata: ${JSON.stringify(document)}\n\n`
