@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
 import { keyEncryptionKeys, type KeyEncryptionKeys } from './config-values.ts'
+import type { EmbeddedDatabase } from './db/embedded/start.ts'
 import { StartError } from './errors.ts'
 
 export type DevSettings = {
@@ -12,10 +13,14 @@ export type DevSettings = {
   stop: () => Promise<void>
 }
 
-/** Fills in what development may leave open: an embedded database, and a key-encryption key kept beside it. In production both are required. */
-export async function settle (config: Config): Promise<DevSettings> {
+/**
+ * Fills in what development may leave open: an embedded database, and a key-encryption key kept beside it. In production both
+ * are required.
+ * @param share use an embedded server that another process of ours is running, and leave it running
+ */
+export async function settle (config: Config, { share = false } = {}): Promise<DevSettings> {
   const { databaseUrl, keyEncryptionKey, dataDir } = config
-  const embedded = databaseUrl === undefined ? await (await import('./db/embedded/start.ts')).startEmbedded(dataDir) : null
+  const embedded = databaseUrl === undefined ? await openEmbedded(dataDir, share) : null
   try {
     return {
       databaseUrl: databaseUrl ?? embedded!.url,
@@ -27,6 +32,11 @@ export async function settle (config: Config): Promise<DevSettings> {
     await embedded?.stop()
     throw error
   }
+}
+
+async function openEmbedded (dataDir: string, share: boolean): Promise<EmbeddedDatabase> {
+  const { shareEmbedded, startEmbedded } = await import('./db/embedded/start.ts')
+  return (share ? await shareEmbedded(dataDir) : null) ?? await startEmbedded(dataDir)
 }
 
 async function keptKey (dataDir: string): Promise<KeyEncryptionKeys> {

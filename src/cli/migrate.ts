@@ -7,7 +7,7 @@ import { configFrom } from './settings.ts'
 /** `status` ends with 1 while something is pending, so that a deployment can ask. */
 export const migrate: Command = async ([what], env) => {
   if (what !== 'up' && what !== 'status') { process.stderr.write(usage); return 2 }
-  const settled = await settle(configFrom(env))
+  const settled = await settle(configFrom(env), { share: true })
   try {
     const migrations = await readMigrations(migrationsFolder)
     if (what === 'up') {

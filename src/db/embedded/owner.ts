@@ -11,13 +11,21 @@ export async function claimOwnership (file: string, folder: string): Promise<voi
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
-    const [pid, started] = (await readFile(file, 'utf8').catch(() => '')).split(' ')
-    if (pid && Number(pid) !== process.pid && signal(Number(pid), 0) && await startedAt(Number(pid)) === started) {
+    const pid = await livingOwner(file)
+    if (pid !== null) {
       throw new StartError(`The embedded database in ${folder} is in use by process ${pid}; stop that one first, or set DATABASE_URL or DATA_DIR.`)
     }
     await rm(file, { force: true })
   }
   throw new StartError(`The embedded database in ${folder} is being started by several processes at once.`)
+}
+
+/** The pid of the owner named in `file`, or null when there is none, or it is dead, or it is this process. */
+export async function livingOwner (file: string): Promise<number | null> {
+  const [text, started] = (await readFile(file, 'utf8').catch(() => '')).split(' ')
+  const pid = Number(text)
+  if (!text || pid === process.pid || !signal(pid, 0)) return null
+  return await startedAt(pid) === started ? pid : null
 }
 
 /** In containers pids repeat, so a pid alone does not name a process; its start time beside it does. */

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { StartError } from '../../errors.ts'
 import { databaseAccount, type Account } from './account.ts'
 import { locateBinaries, reachable, type Binaries } from './binaries.ts'
-import { claimOwnership } from './owner.ts'
+import { claimOwnership, livingOwner } from './owner.ts'
 import { findPostmaster, stopPostmaster } from './postmaster.ts'
 
 export type EmbeddedDatabase = { url: string, folder: string, pid: number, stop: () => Promise<void> }
@@ -32,7 +32,7 @@ export async function startEmbedded (folder: string, flags: readonly string[] = 
   if (!running) await spawnServer(binaries.postgres, data, account, flags)
   const { pid, port } = await ready(data)
   return {
-    url: `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`,
+    url: urlOf(password, port),
     folder: home,
     pid,
     stop: async () => {
@@ -41,6 +41,17 @@ export async function startEmbedded (folder: string, flags: readonly string[] = 
     },
   }
 }
+
+/** The server below `folder` while its owner lives: to be used beside it. Null when nobody runs it. */
+export async function shareEmbedded (folder: string): Promise<EmbeddedDatabase | null> {
+  if (!await exists(folder)) return null
+  const home = await homeFor(await realpath(folder), await databaseAccount())
+  if (await livingOwner(join(home, 'owner.pid')) === null) return null
+  const { pid, port } = await ready(join(home, 'data'))
+  return { url: urlOf(await readFile(join(home, 'password'), 'utf8'), port), folder: home, pid, stop: async () => {} }
+}
+
+const urlOf = (password: string, port: number): string => `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`
 
 async function homeFor (folder: string, account: Account | null): Promise<string> {
   const usable = account === null || await reachable(folder)
