@@ -49,7 +49,7 @@ export function isAccessClaims (claims: unknown, expected: { issuer: string, aud
   const now = expected.clock.now() / 1000
   return iss === expected.issuer &&
     (aud === expected.audience || (isStrings(aud) && aud.includes(expected.audience))) &&
-    isText(sub) && isText(clientId) && isText(jti) && isUuid(sid) && Number.isInteger(ver) && isText(scope) && isStrings(roles) &&
+    isUuid(sub) && isText(clientId) && isText(jti) && isUuid(sid) && Number.isInteger(ver) && isText(scope) && isStrings(roles) &&
     isInstant(exp) && exp > now - LEEWAY_SECONDS &&
     isInstant(iat) && iat < now + LEEWAY_SECONDS &&
     (nbf === undefined || (isInstant(nbf) && nbf < now + LEEWAY_SECONDS))
