@@ -68,7 +68,8 @@ export class Keyring {
    */
   async findFresh (use: KeyUse, kid: string): Promise<{ key: Key | undefined, fresh: boolean }> {
     const known = this.find(use, kid)
-    if (known) return { key: known, fresh: true }
+    // A key of another use, or a compromised one, will never be a good one: that answer needs no second look.
+    if (known || this.#keys.has(kid)) return { key: known, fresh: true }
     const began = performance.now()
     if (this.#reloading ?? began - this.#attemptedAt >= UNKNOWN_KID_COOLDOWN_MS) await this.reload().catch(() => {})
     return { key: this.find(use, kid), fresh: this.#loadedAt >= began }
