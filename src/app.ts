@@ -1,4 +1,4 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import type { Context } from './context.ts'
 import { accountRoutes } from './features/accounts/routes.ts'
@@ -13,11 +13,12 @@ import { browserRules } from './http/browser.ts'
 import { jsonBody } from './http/json-body.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { openapi } from './http/openapi.ts'
-import { problems, sendProblem, toAppError } from './http/problem.ts'
+import { problems } from './http/problem.ts'
 import { rateLimits } from './http/rate-limit.ts'
 import { requestContext } from './http/request-context.ts'
 import { routeRules } from './http/route-rules.ts'
 import { cookies } from './http/session-cookie.ts'
+import { refuseBytes, refuseUrl } from './http/unreadable.ts'
 
 /**
  * The map of the house: what every request passes, in order, and then the features.
@@ -38,7 +39,8 @@ export async function buildApp (ctx: Context, { draining = new AbortController()
     http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
     routerOptions: { maxParamLength: 128 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
-    frameworkErrors: (error, request, reply) => { sendProblem(request as FastifyRequest, reply as FastifyReply, toAppError(error)) },
+    frameworkErrors: refuseUrl,
+    clientErrorHandler: refuseBytes,
   })
 
   const routes = new Map<string, Set<string>>()

@@ -27,8 +27,9 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
 
   await app.register(cors, {
     delegator: (request: FastifyRequest, done: (error: Error | null, options?: object) => void) => {
-      if (request.routeOptions.config?.publicRead) done(null, { origin: '*' })
-      else done(null, { origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
+      // Not strict: the plugin would answer an OPTIONS that is no preflight with an error in plain text.
+      if (request.routeOptions.config?.publicRead) done(null, { origin: '*', strictPreflight: false })
+      else done(null, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
     },
   } as never)
 

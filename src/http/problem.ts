@@ -3,6 +3,8 @@ import fp from 'fastify-plugin'
 import { isUnavailable } from '../db/faults.ts'
 import { AppError, errorCodes, type ErrorCode, type FieldError } from '../errors.ts'
 
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
+
 /** Fastify's own refusals, in our words. Everything else it may throw with a 4xx is a request it could not read. */
 const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
@@ -26,20 +28,25 @@ export function toAppError (error: FastifyError): AppError {
 }
 
 export function sendProblem (request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
-  const { title, status } = errorCodes[error.code]
+  const { status } = error
   if (status >= 500) request.log.error({ code: error.code, err: error.extra.cause ?? error }, 'request failed')
-  const { detail, errors, retryAfterSeconds } = error.extra
+  const { retryAfterSeconds } = error.extra
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', challenge(request, error.code))
-  return reply.code(status).type('application/problem+json; charset=utf-8').serializer(JSON.stringify).send({
+  return reply.code(status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(error, request.id))
+}
+
+export function problemBody ({ code, extra: { detail, errors } }: AppError, requestId: string): object {
+  const { title, status } = errorCodes[code]
+  return {
     type: 'about:blank',
     title,
     status,
-    code: error.code,
+    code,
     ...(status < 500 && detail !== undefined && { detail }),
-    request_id: request.id,
+    request_id: requestId,
     ...(errors && { errors }),
-  })
+  }
 }
 
 /** RFC 6750 §3: `error` only where a token was presented. */
