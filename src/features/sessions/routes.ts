@@ -11,7 +11,8 @@ import { logoutAll } from './logout-all.ts'
 import { refresh } from './refresh.ts'
 
 type RefreshBody = { refresh_token?: string } | null | undefined
-const Body = Type.Union([Strict({ refresh_token: Type.Optional(RefreshToken) }), Type.Null()])
+/** Not a union: that would report the faults of its other branch too. */
+const Body = Type.Unsafe<RefreshBody>({ ...Strict({ refresh_token: Type.Optional(RefreshToken) }), type: ['object', 'null'] })
 
 // Refresh and logout. Only session_ended ends a session and clears the cookie; a database that is away never does
 // (RFC 9700 §4.14, FAPI 2.0: a retry with the previous refresh token succeeds).
