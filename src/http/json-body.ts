@@ -2,7 +2,8 @@ import fp from 'fastify-plugin'
 import { AppError } from '../errors.ts'
 
 const MAX_DEPTH = 16
-const decoder = new TextDecoder('utf-8', { fatal: true })
+/** Leaves a byte order mark to the parser: each would take one away. */
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * JSON and nothing else: Fastify would also parse text/plain, which a form on a foreign page can send without a
