@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 export type Parse<T> = (raw: string) => { value: T } | { fault: string }
 
 export const text = (maxLength: number): Parse<string> => raw =>
-  raw.length <= maxLength && !/[\u0000-\u001f]/.test(raw) ? { value: raw } : { fault: `must be at most ${maxLength} characters on one line` }
+  raw.length <= maxLength && !/\p{Cc}/u.test(raw) ? { value: raw } : { fault: `must be at most ${maxLength} characters on one line` }
 
 export const integer = (min: number, max: number): Parse<number> => raw => {
   const value = Number(raw)

@@ -9,7 +9,7 @@ export const serve: Command = async (_args, env) => {
   if (!config.production) process.stdout.write(welcome(server.url, config.relaxations, config.docs, config.passwordMinLength))
   await stopping
   // A second Ctrl-C means now.
-  void nextSignal().then(() => process.exit(130))
+  nextSignal().then(() => process.exit(130))
   await server.stop()
   return 0
 }

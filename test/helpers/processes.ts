@@ -50,7 +50,7 @@ export async function startProcess (t: Teardown, databaseUrl: string, { env = {}
   }
 }
 
-export type Reply = { status: number, headers: Headers, json: any } // eslint-disable-line @typescript-eslint/no-explicit-any
+export type Reply = { status: number, headers: Headers, json: any }
 
 /** JSON over a real socket. */
 export async function send (url: string, method: string, path: string, { body, bearer, headers }: { body?: unknown, bearer?: string, headers?: Record<string, string> } = {}): Promise<Reply> {

@@ -13,7 +13,7 @@ export type Installation = {
  */
 export async function enterInstallation (
   { db }: { db: Db },
-  config: { keySlotSeconds: number, accessTokenTtlSeconds: number, sessionMaxSeconds: number },
+  config: { keySlotSeconds: number, accessTokenTtlSeconds: number, sessionMaxSeconds: number }
 ): Promise<Installation> {
   const [row] = await db.$queryRaw<{ id: string, slot: number, access: number }[]>`
     UPDATE installation SET

@@ -46,7 +46,7 @@ export class Admission {
         if (position < 0) return
         queue.splice(position, 1)
         this.#waiting--
-        reject(signal.reason as Error)
+        reject(signal.reason)
       }, { once: true })
     })
   }

@@ -22,7 +22,7 @@ export type IssuedTokens = {
 /** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read. */
 export function startSession (
   deps: Deps,
-  { user, scope, remember, amr, now }: { user: { id: string, epoch: number, roles: string[] }, scope: string, remember: boolean, amr: string[], now: number },
+  { user, scope, remember, amr, now }: { user: { id: string, epoch: number, roles: string[] }, scope: string, remember: boolean, amr: string[], now: number }
 ): IssuedTokens & { sid: string } {
   const iat = Math.floor(now)
   const session: SessionClaims = {
@@ -46,7 +46,7 @@ export function startSession (
 export function issueGeneration (
   { keyring, config }: Deps,
   session: SessionClaims,
-  { gen, roles, issuedAt, now }: { gen: number, roles: string[], issuedAt: number, now: number },
+  { gen, roles, issuedAt, now }: { gen: number, roles: string[], issuedAt: number, now: number }
 ): IssuedTokens {
   const iat = Math.floor(issuedAt)
   const refresh = issueRefreshToken(keyring.signingKey('rt', iat), config, session, gen, iat)

@@ -22,7 +22,7 @@ export type Spent = {
  */
 export async function spendGeneration (
   db: Db,
-  { sub, sid, gen, ver, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, graceSeconds: number, lateBudget: number },
+  { sub, sid, gen, ver, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, graceSeconds: number, lateBudget: number }
 ): Promise<Spent> {
   const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, roles: string[] | null, late: number | null })[]>`
     WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),

@@ -23,10 +23,10 @@ const audienceOf = (config: Issuer): string => `${config.publicUrl}/v1/auth/refr
  * successor of a token is one string, byte for byte, whichever node makes it.
  */
 export function issueRefreshToken (key: Key, config: Issuer, session: SessionClaims, gen: number, iat: number): { token: string, exp: number } {
-  const { sub, sid, ver, client_id, scope, amr, auth_time, sexp, persist } = session // eslint-disable-line camelcase
+  const { sub, sid, ver, client_id, scope, amr, auth_time, sexp, persist } = session
   const exp = Math.min(iat + config.refreshTokenTtlSeconds, sexp)
   const claims: RefreshClaims = {
-    iss: config.publicUrl, aud: audienceOf(config), sub, sid, gen, ver, client_id, scope, amr, auth_time, iat, exp, sexp, ...(persist === false && { persist }), // eslint-disable-line camelcase
+    iss: config.publicUrl, aud: audienceOf(config), sub, sid, gen, ver, client_id, scope, amr, auth_time, iat, exp, sexp, ...(persist === false && { persist }),
   }
   return { token: signerOf(key)(claims), exp }
 }

@@ -17,7 +17,7 @@ type Deps = { db: Db, clock: Clock, passwords: Passwords, config: Pick<Config, '
 export async function register (
   { db, clock, passwords, config }: Deps,
   input: { email: string, password: string, name?: string },
-  waiter: Waiter,
+  waiter: Waiter
 ): Promise<User | null> {
   const email = canonicalEmail(input.email)
   if (email === null) throw new AppError('invalid_request', { errors: [{ pointer: '/email', code: 'format', message: 'must be an e-mail address' }] })
