@@ -1,12 +1,12 @@
 import { loadKeys } from '../core/keys/store.ts'
-import { usage, type Command } from './run.ts'
+import { MISUSED, type Command } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
 const TEN_YEARS = 10 * 365 * 86_400
 
 /** One line a key, public facts only. */
 export const keys: Command = async ([what], env) => {
-  if (what !== 'list') { process.stderr.write(usage); return 2 }
+  if (what !== 'list') return MISUSED
   return await withDatabase(env, async ({ db, config }) => {
     const { rows, now } = await loadKeys(db, TEN_YEARS, config.keySlotSeconds)
     for (const { use, kid, alg, slot, rev, compromised } of rows) {

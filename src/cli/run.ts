@@ -1,8 +1,5 @@
 import { StartError } from '../errors.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
-/** @returns the exit code */
-export type Command = (args: readonly string[], env: Environment) => Promise<number>
+import { MISUSED, type Command, type Environment } from './command.ts'
 
 const commands: Record<string, { usage: string, load: () => Promise<Command> }> = {
   serve: { usage: 'serve                  start the service (migrates the database first)', load: async () => (await import('./serve.ts')).serve },
@@ -12,17 +9,19 @@ const commands: Record<string, { usage: string, load: () => Promise<Command> }> 
   config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },
 }
 
-export const usage = `Usage: stateless-auth <command>\n\n${Object.values(commands).map(command => `  ${command.usage}`).join('\n')}\n`
+const usage = `Usage: stateless-auth <command>\n\n${Object.values(commands).map(command => `  ${command.usage}`).join('\n')}\n`
 
 export async function run ([name, ...args]: readonly string[], env: Environment): Promise<number> {
   const command = Object.hasOwn(commands, name ?? '') ? commands[name!] : undefined
   if (!command) {
     const asked = name === undefined || name === '--help' || name === 'help'
     process[asked ? 'stdout' : 'stderr'].write(asked ? usage : `There is no command "${name}".\n\n${usage}`)
-    return asked ? 0 : 2
+    return asked ? 0 : MISUSED
   }
   try {
-    return await (await command.load())(args, env)
+    const code = await (await command.load())(args, env)
+    if (code === MISUSED) process.stderr.write(usage)
+    return code
   } catch (error) {
     // What an operator can mend is one sentence; anything else is ours, and shows where.
     process.stderr.write(error instanceof StartError ? `${error.message}\n` : `${(error as Error).stack ?? String(error)}\n`)

@@ -1,5 +1,5 @@
 import { startServer } from '../server.ts'
-import type { Command } from './run.ts'
+import type { Command } from './command.ts'
 import { configFrom } from './settings.ts'
 
 export const serve: Command = async (_args, env) => {

@@ -2,13 +2,13 @@ import { parseArgs } from 'node:util'
 import { endSessionsOf, findForSignIn } from '../core/users/store.ts'
 import { StartError } from '../errors.ts'
 import { canonicalEmail } from '../lib/email-address.ts'
-import { usage, type Command } from './run.ts'
+import { MISUSED, type Command } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
 /** `disable` closes an account and ends its sessions, in one statement. */
 export const users: Command = async ([what, ...rest], env) => {
   const { values: { email: given } } = parseArgs({ args: rest, options: { email: { type: 'string' } }, strict: false })
-  if (what !== 'disable' || typeof given !== 'string') { process.stderr.write(usage); return 2 }
+  if (what !== 'disable' || typeof given !== 'string') return MISUSED
   return await withDatabase(env, async ({ db }) => {
     const user = await findForSignIn(db, canonicalEmail(given) ?? '')
     if (!user) throw new StartError(`There is no account with the address ${given}.`)
