@@ -12,7 +12,7 @@ export type DatabaseLink = {
   cut: () => Promise<void>
   /** Nothing arrives any more and nobody is told: a firewall that forgot us. */
   swallow: () => void
-  /** As it was; what was swallowed stays lost, and its connections end. */
+  /** As it was, for new connections. Those that were swallowed stay silent for ever, and nobody is told. */
   mend: () => Promise<void>
 }
 
@@ -20,24 +20,21 @@ export type DatabaseLink = {
 export async function databaseLink (t: Teardown, databaseUrl: string): Promise<DatabaseLink> {
   const target = new URL(databaseUrl)
   const statements: string[] = []
-  const sockets = new Set<Socket>()
+  const pairs = new Set<{ near: Socket, far: Socket, silent: boolean }>()
   let swallowing = false
   const accept = (near: Socket) => {
-    const far = connect(Number(target.port || 5432), target.hostname)
+    const pair = { near, far: connect(Number(target.port || 5432), target.hostname), silent: swallowing }
     const record = statementReader(statements)
-    for (const socket of [near, far]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.on('close', () => { sockets.delete(socket); if (!swallowing) { near.destroy(); far.destroy() } })
-    }
-    near.on('data', chunk => { if (!swallowing) { record(chunk); far.write(chunk) } })
-    far.on('data', chunk => { if (!swallowing) near.write(chunk) })
+    const end = () => { pairs.delete(pair); near.destroy(); pair.far.destroy() }
+    pairs.add(pair)
+    near.on('error', () => {}).on('close', end).on('data', chunk => { if (!pair.silent) { record(chunk); pair.far.write(chunk) } })
+    pair.far.on('error', () => {}).on('close', () => { if (!pair.silent) end() }).on('data', chunk => { if (!pair.silent) near.write(chunk) })
   }
   let server = createServer(accept).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const breakAll = () => { for (const socket of sockets) socket.destroy() }
-  t.teardown(() => { swallowing = false; server.close(); breakAll() })
+  const breakAll = () => { for (const { near } of pairs) near.destroy() }
+  t.teardown(() => { server.close(); breakAll() })
 
   return {
     url: Object.assign(new URL(databaseUrl), { host: `127.0.0.1:${port}` }).href,
@@ -48,9 +45,13 @@ export async function databaseLink (t: Teardown, databaseUrl: string): Promise<D
       breakAll()
       await closed
     },
-    swallow: () => { swallowing = true },
+    swallow: () => {
+      swallowing = true
+      for (const pair of pairs) pair.silent = true
+    },
     mend: async () => {
-      if (swallowing) { swallowing = false; breakAll(); return }
+      swallowing = false
+      if (server.listening) return
       server = createServer(accept).listen(port, '127.0.0.1')
       await once(server, 'listening')
     },
