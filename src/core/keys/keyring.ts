@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../log.ts'
 import { startLoop } from '../loop.ts'
 import { generateKey, privatePem, publicPem, type KeyAlg, type PublicJwk } from './generate.ts'
-import { isPublished, keyToSignWith, missingKeys, slotAt, type KeyUse } from './schedule.ts'
+import { isPublished, keyToSignWith, missingKeys, refreshEveryMs, slotAt, type KeyUse } from './schedule.ts'
 import { sealKey, unsealKey } from './sealing.ts'
 import { insertKey, loadKeys, rewrapKey, type KeyRow } from './store.ts'
 
@@ -24,7 +24,6 @@ type Settings = {
 
 /** What a `kid` may look like; anything else is not worth a look-up, let alone a reload. */
 export const KID = /^[A-Za-z0-9_-]{1,64}$/
-const REFRESH_EVERY_MS = 60_000
 const RETRY_AFTER_MS = 5_000
 const UNKNOWN_KID_COOLDOWN_MS = 5_000
 
@@ -47,9 +46,10 @@ export class Keyring {
   /** First load; afterwards the ring keeps itself current until `stop`. */
   async start (): Promise<void> {
     await this.reload()
-    this.#loop = startLoop(REFRESH_EVERY_MS, () => this.reload().then(() => REFRESH_EVERY_MS, error => {
+    const everyMs = refreshEveryMs(this.#deps.settings.keySlotSeconds)
+    this.#loop = startLoop(everyMs, () => this.reload().then(() => everyMs, error => {
       this.#deps.log.warn({ err: (error as Error).message }, 'signing keys could not be refreshed')
-      return RETRY_AFTER_MS
+      return Math.min(RETRY_AFTER_MS, everyMs)
     }))
   }
 

@@ -7,6 +7,9 @@ type Scheduled = { use: KeyUse, slot: number, rev: number, compromised: boolean 
 
 export const slotAt = (unixSeconds: number, slotSeconds: number): number => Math.floor(unixSeconds / slotSeconds)
 
+/** Often enough that the next slot's key is made, and known everywhere, in the first half of this one. */
+export const refreshEveryMs = (slotSeconds: number): number => Math.min(60_000, slotSeconds * 1000 / 5)
+
 /** The key to sign with at that instant: this slot's newest, else the next slot's, which everybody has already. */
 export function keyToSignWith<K extends Scheduled> (keys: Iterable<K>, use: KeyUse, slot: number): K | undefined {
   let best: K | undefined
