@@ -38,6 +38,7 @@ export async function createContext ({ config, databaseUrl, keyEncryptionKey, lo
       await close()
     },
   }
+  revocations.onKeyRevoked(() => { void keyring.reread() })
   try {
     const installation = await enterInstallation(context, config)
     if (installation.keySlotSeconds !== config.keySlotSeconds) {

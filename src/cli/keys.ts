@@ -1,19 +1,30 @@
-import { loadKeys } from '../core/keys/store.ts'
-import { MISUSED, type Command } from './command.ts'
+import { compromiseKey, loadKeys } from '../core/keys/store.ts'
+import { StartError } from '../errors.ts'
+import { MISUSED, type Command, type Environment } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
 const TEN_YEARS = 10 * 365 * 86_400
 
-/** One line a key, public facts only. */
-export const keys: Command = async ([what], env) => {
-  if (what !== 'list') return MISUSED
-  return await withDatabase(env, async ({ db, config }) => {
-    const { rows, now } = await loadKeys(db, TEN_YEARS, config.keySlotSeconds)
-    for (const { use, kid, alg, slot, rev, compromised } of rows) {
-      const from = slot * config.keySlotSeconds
-      const state = compromised ? 'compromised' : from > now ? 'next' : from + config.keySlotSeconds > now ? 'current' : 'past'
-      process.stdout.write([use, kid, alg, new Date(from * 1000).toISOString().slice(0, 10), `rev ${rev}`, state].join('\t') + '\n')
-    }
-    return 0
-  })
+export const keys: Command = async ([what, kid], env) => {
+  if (what === 'list') return await list(env)
+  if (what === 'revoke' && kid !== undefined) return await revoke(kid, env)
+  return MISUSED
 }
+
+/** One line a key, public facts only. */
+const list = async (env: Environment): Promise<number> => await withDatabase(env, async ({ db, config }) => {
+  const { rows, now } = await loadKeys(db, TEN_YEARS, config.keySlotSeconds)
+  for (const { use, kid, alg, slot, rev, compromised } of rows) {
+    const from = slot * config.keySlotSeconds
+    const state = compromised ? 'compromised' : from > now ? 'next' : from + config.keySlotSeconds > now ? 'current' : 'past'
+    process.stdout.write([use, kid, alg, new Date(from * 1000).toISOString().slice(0, 10), `rev ${rev}`, state].join('\t') + '\n')
+  }
+  return 0
+})
+
+/** For a key that may have leaked. What it signed is refused by every node within a second; it never comes back. */
+const revoke = async (kid: string, env: Environment): Promise<number> => await withDatabase(env, async ({ db }) => {
+  if (!await compromiseKey(db, kid)) throw new StartError(`There is no key "${kid}"; \`keys list\` shows them.`)
+  process.stdout.write(`revoked ${kid}; nodes sign with another key from now on\n`)
+  return 0
+})

@@ -4,8 +4,9 @@ import { MISUSED, type Command, type Environment } from './command.ts'
 const commands: Record<string, { usage: string, load: () => Promise<Command> }> = {
   serve: { usage: 'serve                  start the service (migrates the database first)', load: async () => (await import('./serve.ts')).serve },
   migrate: { usage: 'migrate up|status      apply or list the migrations of this build', load: async () => (await import('./migrate.ts')).migrate },
-  keys: { usage: 'keys list              signing keys, their slots and states', load: async () => (await import('./keys.ts')).keys },
-  users: { usage: 'users disable --email E  close an account and end its sessions', load: async () => (await import('./users.ts')).users },
+  keys: { usage: 'keys list|revoke KID   signing keys, their slots and states; end one that may have leaked', load: async () => (await import('./keys.ts')).keys },
+  sessions: { usage: 'sessions revoke-all    end every session of everybody', load: async () => (await import('./sessions.ts')).sessions },
+  users: { usage: 'users disable --email E\n                         close an account and end its sessions', load: async () => (await import('./users.ts')).users },
   config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },
 }
 

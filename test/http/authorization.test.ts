@@ -26,7 +26,7 @@ t.test('whatever is written into Authorization, the answer is 400 or 401 and the
     [`Authorization: Bearer ${token}`, 'AUTHORIZATION: Basic eDp5'],
     ['Authorization:', `Authorization: Bearer ${token}`],
     [`X-Authorization: Bearer ${token}`], [`Proxy-Authorization: Bearer ${token}`], [`Access-Token: ${token}`], [`Cookie: access_token=${token}; __Host-rt=${token}`],
-    [`X-Auth-Subject: ${token}`, 'X-Auth-Roles: admin'],
+    [`X-Auth-Subject: ${token}`, 'X-Auth-Roles: admin']
   )
   for (const headers of spellings) {
     const answer = await ask(...headers)

@@ -10,7 +10,7 @@ import { insertKey, loadKeys, rewrapKey, type KeyRow } from './store.ts'
 
 export type Key = {
   readonly use: KeyUse, readonly slot: number, readonly rev: number, readonly kid: string, readonly alg: KeyAlg
-  readonly compromised: boolean
+  readonly compromised: boolean, readonly createdAt: number
   /** PEM of the private half, or the HMAC bytes. Never logged, never serialised. */
   readonly secret: string | Buffer
   /** Null for HMAC keys. */
@@ -18,7 +18,7 @@ export type Key = {
 }
 
 type Settings = {
-  keyEncryptionKey: KeyEncryptionKeys, signingAlg: 'ES256' | 'RS256', keySlotSeconds: number
+  keyEncryptionKey: KeyEncryptionKeys, signingAlg: 'ES256' | 'RS256', keySlotSeconds: number, jwksMaxAgeSeconds: number
   accessTokenTtlSeconds: number, sessionMaxSeconds: number
 }
 
@@ -77,7 +77,10 @@ export class Keyring {
 
   /** @param unixSeconds database time of what is signed, so that every node picks the same key */
   signingKey (use: KeyUse, unixSeconds: number): Key {
-    const key = keyToSignWith(this.#keys.values(), use, slotAt(unixSeconds, this.#deps.settings.keySlotSeconds))
+    const { keySlotSeconds, jwksMaxAgeSeconds } = this.#deps.settings
+    const key = keyToSignWith(this.#keys.values(), use, {
+      slot: slotAt(unixSeconds, keySlotSeconds), at: unixSeconds, leadSeconds: use === 'at' ? jwksMaxAgeSeconds : 0,
+    })
     if (!key) throw new Error(`no usable ${use} key for ${unixSeconds}`)
     return key
   }
@@ -87,6 +90,15 @@ export class Keyring {
     const { clock, settings } = this.#deps
     const now = clock.now() / 1000 + this.#skew
     return [...this.#keys.values()].filter(key => key.public && isPublished(key, now, settings.keySlotSeconds, settings.accessTokenTtlSeconds))
+  }
+
+  /** A key was revoked: what is being read at this moment may be from before that, so it is read again, until it was. */
+  async reread (): Promise<void> {
+    await this.#reloading?.catch(() => {})
+    await this.reload().catch((error: Error) => {
+      this.#deps.log.warn({ err: error.message }, 'signing keys could not be refreshed')
+      setTimeout(() => { void this.reread() }, 1_000).unref()
+    })
   }
 
   /** Re-reads all keys, and makes those that are due. Calls that overlap share one run. */
@@ -127,10 +139,10 @@ export class Keyring {
   #open (row: KeyRow): Key {
     const known = this.#keys.get(row.kid)
     if (known?.compromised === row.compromised) return known
-    const { use, slot, rev, kid, alg, compromised } = row
+    const { use, slot, rev, kid, alg, compromised, created_at: createdAt } = row
     const secret = unsealKey(this.#deps.settings.keyEncryptionKey, row)
     return {
-      use, slot, rev, kid, alg, compromised,
+      use, slot, rev, kid, alg, compromised, createdAt,
       secret: alg === 'HS256' ? secret : privatePem(secret),
       public: row.public_jwk && { jwk: row.public_jwk, pem: publicPem(row.public_jwk) },
     }

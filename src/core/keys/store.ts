@@ -1,4 +1,6 @@
 import type { Db } from '../../db/client.ts'
+import { revocationId } from '../../lib/digest.ts'
+import { retention } from '../revocations/store.ts'
 import type { KeyAlg, NewKey, PublicJwk } from './generate.ts'
 import type { KeyUse } from './schedule.ts'
 
@@ -36,4 +38,30 @@ export async function insertKey (db: Db, key: NewKey & { use: KeyUse, slot: numb
 /** Moves a key under the first key-encryption key; a second node that does the same changes nothing. */
 export async function rewrapKey (db: Db, kid: string, from: string, to: string, sealed: Buffer): Promise<void> {
   await db.$executeRaw`UPDATE signing_key SET private_enc = ${sealed}::bytea, kek_id = ${to}::text WHERE kid = ${kid}::text AND kek_id = ${from}::text`
+}
+
+/** Long enough for verifiers that know no feed and follow a cached key set. */
+const KEY_ENTRY_HOURS = 24
+
+/**
+ * Emergency: a key leaves the key set for ever, and the feed says so, in one statement.
+ * @returns false when there is no such key
+ */
+export async function compromiseKey (db: Db, kid: string): Promise<boolean> {
+  return await db.$executeRaw`
+    WITH k AS (UPDATE signing_key SET compromised_at = coalesce(compromised_at, now()) WHERE kid = ${kid}::text RETURNING 1)
+    INSERT INTO revocation (kind, id, val, expires_at)
+    SELECT 'k', ${revocationId('k', kid)}::bytea, 0, now() + make_interval(hours => ${KEY_ENTRY_HOURS}::int) FROM k` > 0
+}
+
+/**
+ * The breach button, one statement: every refresh token dies with its key, every access token issued before this second
+ * with the entry `a`. A handful of rows, however many sessions; nodes make fresh keys as soon as they read the feed.
+ */
+export async function revokeEverything (db: Db): Promise<void> {
+  await db.$executeRaw`
+    WITH k AS (UPDATE signing_key SET compromised_at = now() WHERE use = 'rt' AND compromised_at IS NULL RETURNING kid)
+    INSERT INTO revocation (kind, id, val, expires_at)
+    SELECT 'k', substring(sha256(convert_to('k:' || kid, 'UTF8')) for 12), 0, now() + make_interval(hours => ${KEY_ENTRY_HOURS}::int) FROM k
+    UNION ALL SELECT 'a', ${revocationId('a', '')}::bytea, ceil(extract(epoch FROM now()))::int, now() + ${retention}`
 }

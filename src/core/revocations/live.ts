@@ -21,7 +21,7 @@ type Entry = { val: number, expiresAt: number }
 /** What has ended, as a read-only copy in memory that follows the table by half a second. Asking it opens no socket. */
 export class Revocations {
   readonly #deps: { db: Db, log: Log }
-  readonly #events = new EventEmitter<{ read: [changed: boolean] }>().setMaxListeners(0)
+  readonly #events = new EventEmitter<{ read: [changed: boolean], key: [] }>().setMaxListeners(0)
   /** For verification: what a token is looked up in. */
   #entries = new Map<string, Entry>()
   /** For the feed: the same endings in the order of their transactions. */
@@ -63,6 +63,9 @@ export class Revocations {
     return () => { this.#events.off('read', listener) }
   }
 
+  /** Calls back when a key was revoked anywhere, so that this node stops signing with it. */
+  onKeyRevoked (listener: () => void): void { this.#events.on('key', listener) }
+
   isRevoked (token: Revocable, kid: string): boolean {
     if (this.#entries.size === 0) return false
     return (token.sid !== undefined && this.#has('s', token.sid)) || this.#has('j', token.jti) || this.#has('k', kid) ||
@@ -83,6 +86,7 @@ export class Revocations {
   async #read (): Promise<void> {
     let page = await readFeed(this.#deps.db, this.#cursor)
     let changed = false
+    let keyRevoked = false
     // The transaction ids went backwards: another timeline (a restore, a failover). What we hold may never have happened there.
     if (BigInt(page.next) < BigInt(this.#cursor)) {
       page = await readFeed(this.#deps.db, '0')
@@ -93,6 +97,7 @@ export class Revocations {
     for (const row of page.rows) {
       if (!this.#log.add(row)) continue
       changed = true
+      keyRevoked ||= row.kind === 'k'
       const { val, expires_at: expiresAt } = row
       const key = entryKey(row.kind, row.id)
       const known = this.#entries.get(key) ?? { val, expiresAt }
@@ -103,6 +108,7 @@ export class Revocations {
     this.#asOf = page.asOf
     this.#readAt = performance.now()
     this.#events.emit('read', changed)
+    if (keyRevoked) this.#events.emit('key')
   }
 
   #sweep (now: number): void {

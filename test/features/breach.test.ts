@@ -1,0 +1,69 @@
+import { decodeProtectedHeader } from 'jose'
+import t from 'tap'
+import { run } from '../../src/cli/run.ts'
+import { world, type Node, type World } from '../helpers/world.ts'
+
+const operator = ({ databaseUrl }: World) => async (...args: string[]): Promise<number> =>
+  await run(args, { DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: `k:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`, LOG_LEVEL: 'silent' })
+
+const published = async (node: Node): Promise<string[]> =>
+  (await node.call('GET', '/.well-known/jwks.json')).json<{ keys: { kid: string }[] }>().keys.map(key => key.kid)
+
+async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let waited = 0; waited < 3_000; waited += 25) {
+    if (await condition()) return
+    await new Promise(resolve => setTimeout(resolve, 25))
+  }
+  throw new Error('it did not happen within three seconds')
+}
+
+t.test('a leaked key: what it signed is refused on every node, and what signs next was public before', async t => {
+  const here = await world(t)
+  const nodes = [here, await here.anotherNode()]
+  const session = await here.signIn()
+  const { kid } = decodeProtectedHeader(session.access_token) as { kid: string }
+  const before = await published(here)
+
+  t.equal(await operator(here)('keys', 'revoke', kid), 0)
+  for (const node of nodes) {
+    await until(async () => (await here.verify(session.access_token, node)).statusCode === 401)
+    await until(async () => !(await published(node)).includes(kid))
+  }
+  const next = (await here.refresh(session.refresh_token, nodes[1])).json()
+  const { kid: signer } = decodeProtectedHeader(next.access_token) as { kid: string }
+  t.not(signer, kid)
+  t.ok(before.includes(signer), 'no verifier has to fetch keys to go on')
+  for (const node of nodes) t.equal((await here.verify(next.access_token, node)).statusCode, 200)
+  t.equal(await operator(here)('keys', 'revoke', kid), 0, 'repeating it is the same')
+  t.equal(await operator(here)('keys', 'revoke', 'nope'), 1)
+})
+
+t.test('a revoked key stays dead after its feed entry is gone and every node has restarted', async t => {
+  const here = await world(t)
+  const { access_token: token } = await here.signIn()
+  const { kid } = decodeProtectedHeader(token) as { kid: string }
+  await operator(here)('keys', 'revoke', kid)
+  await here.sql('TRUNCATE revocation')
+  t.equal((await here.verify(token, await here.anotherNode())).statusCode, 401)
+})
+
+t.test('the breach button ends every session of everybody with a handful of rows, and people can sign in again', async t => {
+  const here = await world(t)
+  const other = await here.anotherNode()
+  const sessions = [await here.signIn(), await here.signIn(), await here.signIn()]
+  await until(() => Date.now() % 1000 > 100) // tokens of this very second count as issued before it
+  t.equal(await operator(here)('sessions', 'revoke-all'), 0)
+
+  for (const node of [here, other]) {
+    for (const session of sessions) {
+      await until(async () => (await here.verify(session.access_token, node)).statusCode === 401)
+      await until(async () => (await here.refresh(session.refresh_token, node)).json().code === 'session_ended')
+    }
+  }
+  const rows = await here.sql('SELECT kind FROM revocation')
+  t.ok(rows.length <= 4, `${rows.length} rows`)
+  await until(async () => {
+    const again = await here.signIn(sessions[0]!.user.email)
+    return (await here.verify(again.access_token, other)).statusCode === 200 && (await here.refresh(again.refresh_token, other)).statusCode === 200
+  })
+})
