@@ -38,7 +38,7 @@ export async function createContext ({ config, databaseUrl, keyEncryptionKey, lo
       await close()
     },
   }
-  revocations.onKeyRevoked(() => { void keyring.reread() })
+  revocations.onKeyRevoked(async () => await keyring.reread())
   try {
     const installation = await enterInstallation(context, config)
     if (installation.keySlotSeconds !== config.keySlotSeconds) {

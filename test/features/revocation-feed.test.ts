@@ -70,6 +70,20 @@ t.test('a wait ends with the first entry, or empty with a fresher as_of', async 
   t.ok(empty.as_of > asOf)
 })
 
+t.test('an entry that a node has missed for whatever reason is found by comparing digests', async t => {
+  const here = await world(t)
+  await endASession(here)
+  await here.ctx.revocations.reconcile()
+  t.equal(here.ctx.revocations.state.log.size, 1, 'equal copies are left alone')
+  // Below every cursor: no poll will ever read it.
+  await here.sql("INSERT INTO revocation (xid, kind, id, expires_at) VALUES ('3', 's', $1, now() + interval '10 min')", [revocationId('s', 'missed')])
+  await here.ctx.revocations.poll()
+  t.notOk(idsOf(await read(here)).includes(nameOf('missed')))
+  await here.ctx.revocations.reconcile()
+  t.ok(idsOf(await read(here)).includes(nameOf('missed')))
+  t.equal(here.logLines().filter(line => String(line['msg']).includes('differed')).length, 1)
+})
+
 t.test('a cursor of another installation, or of a future that the database has forgotten, brings everything anew', async t => {
   const here = await world(t)
   const sid = await endASession(here)

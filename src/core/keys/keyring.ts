@@ -97,7 +97,7 @@ export class Keyring {
     await this.#reloading?.catch(() => {})
     await this.reload().catch((error: Error) => {
       this.#deps.log.warn({ err: error.message }, 'signing keys could not be refreshed')
-      setTimeout(() => { void this.reread() }, 1_000).unref()
+      setTimeout(async () => await this.reread(), 1_000).unref()
     })
   }
 

@@ -3,7 +3,7 @@ import type { RevocationKind } from '../../lib/digest.ts'
 import type { RevocationRow } from './store.ts'
 
 /** One ending as the feed shows it: id in base64url, `expiresAt` in seconds. */
-export type FeedEntry = { xid: bigint, kind: RevocationKind, id: string, val: number, expiresAt: number, print: bigint }
+export type FeedEntry = { name: string, xid: bigint, kind: RevocationKind, id: string, val: number, expiresAt: number, print: bigint }
 
 /**
  * The living entries in the order of their transactions, so that "everything from cursor c on" is a slice. Adding is
@@ -17,12 +17,13 @@ export class FeedLog {
 
   /** @returns false when the entry was known */
   add ({ xid, kind, id, val, expires_at: expiresAt }: RevocationRow): boolean {
-    const id64 = Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('base64url')
-    const name = nameOf(xid, kind, id64)
+    const bytes = Buffer.from(id.buffer, id.byteOffset, id.byteLength)
+    const name = `${xid}:${kind}:${bytes.toString('hex')}`
     if (this.#known.has(name)) return false
     this.#known.add(name)
+    // readDigest in store.ts makes the same print in the database.
     const print = hash('sha256', `${name}:${val}`, 'buffer').readBigUInt64BE()
-    const entry = { xid: BigInt(xid), kind, id: id64, val, expiresAt, print }
+    const entry = { name, xid: BigInt(xid), kind, id: bytes.toString('base64url'), val, expiresAt, print }
     this.#entries.splice(this.#position(entry.xid + 1n), 0, entry)
     return true
   }
@@ -34,7 +35,7 @@ export class FeedLog {
 
   expire (now: number): void {
     if (!this.#entries.some(entry => entry.expiresAt < now)) return
-    for (const entry of this.#entries) if (entry.expiresAt < now) this.#known.delete(nameOf(String(entry.xid), entry.kind, entry.id))
+    for (const entry of this.#entries) if (entry.expiresAt < now) this.#known.delete(entry.name)
     this.#entries = this.#entries.filter(entry => entry.expiresAt >= now)
   }
 
@@ -54,5 +55,3 @@ export class FeedLog {
 /** Free of order, so that any two nodes can compare what a client was given. */
 export const fingerprint = (entries: readonly FeedEntry[]): string =>
   entries.reduce((print, entry) => print ^ entry.print, 0n).toString(16).padStart(16, '0')
-
-const nameOf = (xid: string, kind: RevocationKind, id: string): string => `${xid}:${kind}:${id}`

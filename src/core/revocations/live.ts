@@ -4,11 +4,13 @@ import { revocationId, type RevocationKind } from '../../lib/digest.ts'
 import type { Log } from '../../log.ts'
 import { startLoop } from '../loop.ts'
 import type { FeedState } from './feed.ts'
-import { FeedLog } from './feed-log.ts'
-import { readFeed } from './store.ts'
+import { fingerprint, FeedLog } from './feed-log.ts'
+import { readDigest, readFeed } from './store.ts'
 
 const POLL_EVERY_MS = 500
 const RETRY_AFTER_MS = 1_000
+const RECONCILE_EVERY_MS = 60_000
+const FROM_THE_START = '0'
 const SWEEP_EVERY_SECONDS = 10
 /** The longest access token that any configuration allows, and 120 s. */
 const LONGEST_RETENTION_SECONDS = 3_720
@@ -27,12 +29,12 @@ export class Revocations {
   /** For the feed: the same endings in the order of their transactions. */
   #log = new FeedLog()
   #feed = { feed: '', ttlSeconds: 0 }
-  #cursor = '0'
+  #cursor = FROM_THE_START
   #asOf = 0
   #readAt = -Infinity
   #sweptAt = 0
   #polling: Promise<void> | undefined
-  #loop: { stop: () => void } | undefined
+  #loops: { stop: () => void }[] = []
 
   constructor (deps: { db: Db, log: Log }) { this.#deps = deps }
 
@@ -49,13 +51,20 @@ export class Revocations {
   async start (feed: { feed: string, ttlSeconds: number }): Promise<void> {
     this.#feed = feed
     await this.poll()
-    this.#loop = startLoop(POLL_EVERY_MS, () => this.poll().then(() => POLL_EVERY_MS, error => {
-      this.#deps.log.warn({ err: (error as Error).message }, 'the revocation feed could not be read')
-      return RETRY_AFTER_MS
-    }))
+    this.#loops = [
+      this.#repeat(POLL_EVERY_MS, () => this.poll()),
+      this.#repeat(RECONCILE_EVERY_MS, () => this.reconcile()),
+    ]
   }
 
-  stop (): void { this.#loop?.stop() }
+  stop (): void { for (const loop of this.#loops) loop.stop() }
+
+  #repeat (everyMs: number, work: () => Promise<void>): { stop: () => void } {
+    return startLoop(everyMs, () => work().then(() => everyMs, error => {
+      this.#deps.log.warn({ err: (error as Error).message }, 'the revocation feed could not be read')
+      return Math.min(everyMs, RETRY_AFTER_MS)
+    }))
+  }
 
   /** Calls back after each read of the table, and says whether it brought anything. @returns how to stop that */
   onRead (listener: (changed: boolean) => void): () => void {
@@ -83,13 +92,33 @@ export class Revocations {
     return this.#polling
   }
 
+  /**
+   * Anti-entropy: holds this copy against the table, and reads everything anew when they differ. Nothing is known to make
+   * them differ; a backup restored under a running node would.
+   */
+  async reconcile (): Promise<void> {
+    const xmin = this.#cursor
+    const theirs = await readDigest(this.#deps.db, xmin)
+    if (this.#cursor !== xmin) return // a poll came between; the next minute tells
+    const ours = this.#log.all().filter(entry => entry.xid < BigInt(xmin) && entry.expiresAt > theirs.now)
+    if (ours.length === theirs.count && fingerprint(ours) === theirs.print) return
+    this.#deps.log.warn({ ours: ours.length, theirs: theirs.count }, 'the copy of the revocation feed differed from the table')
+    this.#cursor = FROM_THE_START
+    await this.poll()
+  }
+
   async #read (): Promise<void> {
     let page = await readFeed(this.#deps.db, this.#cursor)
     let changed = false
     let keyRevoked = false
+    if (this.#cursor === FROM_THE_START) {
+      this.#entries = new Map()
+      this.#log = new FeedLog()
+      changed = true
+    }
     // The transaction ids went backwards: another timeline (a restore, a failover). What we hold may never have happened there.
     if (BigInt(page.next) < BigInt(this.#cursor)) {
-      page = await readFeed(this.#deps.db, '0')
+      page = await readFeed(this.#deps.db, FROM_THE_START)
       this.#entries = new Map()
       this.#log = new FeedLog()
       changed = true

@@ -25,6 +25,15 @@ export async function readFeed (db: Db, cursor: string): Promise<FeedPage> {
   return { rows: rows.filter((row): row is RevocationRow & { next: string, as_of: number } => row.xid !== null), next, asOf }
 }
 
+/** Count and fingerprint of what lives and is settled (before `xmin`), as the database has it: what a node's copy is compared with. */
+export async function readDigest (db: Db, xmin: string): Promise<{ count: number, print: string, now: number }> {
+  const [row] = await db.$queryRaw<{ count: number, print: string | null, now: number }[]>`
+    SELECT count(*)::int AS count, extract(epoch FROM now())::float8 AS now,
+      to_hex(bit_xor(('x' || encode(substring(sha256(convert_to(xid::text || ':' || kind::text || ':' || encode(id, 'hex') || ':' || val::text, 'UTF8')) for 8), 'hex'))::bit(64)::bigint)) AS print
+    FROM revocation WHERE xid < ${xmin}::text::xid8 AND expires_at > now()`
+  return { count: row!.count, print: (row!.print ?? '0').padStart(16, '0'), now: row!.now }
+}
+
 /** @returns how many rows went; call again while it is the batch size. */
 export async function purgeRevocations (db: Db, batch: number): Promise<number> {
   return await db.$executeRaw`DELETE FROM revocation WHERE (xid, kind, id) IN

@@ -24,9 +24,8 @@ export async function findForSignIn (db: Db, email: string): Promise<SignInRecor
 }
 
 export async function findUser (db: Db, id: string): Promise<User | null> {
-  const [row] = await db.$queryRaw<Row[]>`
-    SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, created_at FROM users WHERE id = ${id}::uuid`
-  return row ? toUser(row) : null
+  const user = await db.user.findUnique({ where: { id } })
+  return user && toUser({ ...user, email_verified: user.email_verified_at !== null })
 }
 
 /**
