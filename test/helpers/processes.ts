@@ -14,7 +14,7 @@ export type NodeProcess = {
 }
 type Teardown = { teardown: (work: () => unknown) => void }
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 /** Processes that share a database share this. */
 export const SHARED_KEK = `t:${randomBytes(32).toString('base64')}`
 
