@@ -66,7 +66,7 @@ t.test('a change by hand to any of these is noticed', async t => {
     defaults: 'ALTER TABLE revocation ALTER COLUMN xid SET DEFAULT \'0\'::xid8',
     'partial and expression indexes': 'CREATE INDEX planted ON users (lower(email))',
     'triggers, rules and functions': 'CREATE FUNCTION planted() RETURNS int LANGUAGE sql AS \'SELECT 1\'',
-    sequences: 'CREATE SEQUENCE planted',
+    sequences: 'CREATE SEQUENCE planted_sequence',
   }
   for (const what of all) {
     await sql(plants[what])
