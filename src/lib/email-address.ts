@@ -1,4 +1,4 @@
-const LOCAL = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
+const LOCAL = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
 const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$/
 
 /**
@@ -12,10 +12,11 @@ export function canonicalEmail (input: string): string | null {
   const trimmed = input.trim()
   const at = trimmed.lastIndexOf('@')
   if (at < 1 || at > 64) return null
-  const local = trimmed.slice(0, at).toLowerCase()
+  const local = trimmed.slice(0, at)
   const domain = asciiDomain(trimmed.slice(at + 1))
+  // Before the lower case: U+212A, the Kelvin sign, would become a plain k.
   if (domain === null || !LOCAL.test(local) || !DOMAIN.test(domain) || local.length + domain.length > 253) return null
-  return `${local}@${domain}`
+  return `${local.toLowerCase()}@${domain}`
 }
 
 function asciiDomain (domain: string): string | null {
