@@ -63,10 +63,11 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
       tags: ['Verification'],
       response: {
         200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
-        ...problemResponses('too_many_requests'),
+        ...problemResponses('invalid_cursor', 'too_many_requests'),
       },
     },
   }, async (request, reply) => {
+    if (request.method === 'HEAD') return await reply.type('text/event-stream').send('')
     const lastEventId = request.headers['last-event-id']
     await subscribers.add(reply, addressBucket(request), typeof lastEventId === 'string' ? lastEventId : undefined)
     return reply

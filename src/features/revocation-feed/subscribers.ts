@@ -47,13 +47,14 @@ export class Subscribers {
     if (this.#open.size >= PER_NODE || ofAddress >= PER_ADDRESS) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
     const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
     const { state } = this.#revocations
-    const first = known ? deltaDocument(state, known) ?? emptyDocument(state) : fullDocument(state)
+    const news = known ? deltaDocument(state, known) : fullDocument(state)
+    const first = news ?? emptyDocument(state)
 
     reply.hijack()
     const { raw } = reply
     raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
     raw.write('retry: 1000\n\n')
-    raw.write(eventOf(first))
+    raw.write(news ? eventOf(news) : tickOf(first))
     const subscriber: Subscriber = { raw, address, cursor: parseCursor(first.cursor)! }
     this.#open.add(subscriber)
     // At a random moment, so that the readers of a node do not all come back at once.
@@ -84,7 +85,7 @@ export class Subscribers {
   /** How fresh the feed is, and a cursor that has moved on, so that a reader that comes back need not be sent old entries. */
   #tick (): void {
     const document = emptyDocument(this.#revocations.state)
-    const text = `id: ${document.cursor}\nevent: tick\ndata: ${JSON.stringify({ as_of: document.as_of })}\n\n`
+    const text = tickOf(document)
     const cursor = parseCursor(document.cursor)!
     this.#publish()
     for (const subscriber of this.#open) {
@@ -101,3 +102,5 @@ export class Subscribers {
 
 const eventOf = (document: FeedDocument): string =>
   `id: ${document.cursor}\nevent: ${document.full ? 'full' : 'rev'}\ndata: ${JSON.stringify(document)}\n\n`
+
+const tickOf = (document: FeedDocument): string => `id: ${document.cursor}\nevent: tick\ndata: ${JSON.stringify({ as_of: document.as_of })}\n\n`
