@@ -1,0 +1,45 @@
+import autocannon from 'autocannon'
+import { readFile } from 'node:fs/promises'
+
+export type Setting = { databaseUrl: string, folder: string, smoke: boolean, teardown: (work: () => unknown) => void }
+export type Spread = { median: number, min: number, max: number }
+export type Row = Spread & { label: string, unit: string }
+export type Result = { name: string, rows: Row[], ratios: Record<string, Spread>, note?: string }
+export type Benchmark = (setting: Setting) => Promise<Result>
+
+const rounded = (value: number): number => value >= 100 ? Math.round(value) : Number(value.toPrecision(3))
+
+export function spread (values: readonly number[]): Spread {
+  const sorted = values.toSorted((a, b) => a - b)
+  return { median: rounded(sorted[Math.floor(sorted.length / 2)]!), min: rounded(sorted[0]!), max: rounded(sorted.at(-1)!) }
+}
+
+export const row = (label: string, unit: string, values: readonly number[]): Row => ({ label, unit, ...spread(values) })
+
+/** Round by round: neighbours in time saw the same machine. */
+export const ratio = (subject: readonly number[], reference: readonly number[]): Spread => spread(subject.map((value, round) => value / reference[round]!))
+
+export type Load = { perSecond: number, perCpuSecond: number, busy: number }
+
+/** Load on a server in another process. Any answer but 2xx, and any lost one, ends the benchmark. */
+export async function load (pid: number, seconds: number, options: autocannon.Options): Promise<Load> {
+  const [startedAt, cpuBefore] = [performance.now(), await cpuSeconds(pid)]
+  const result = await autocannon({ connections: 10, ...options, duration: seconds })
+  const [elapsed, cpu] = [(performance.now() - startedAt) / 1000, await cpuSeconds(pid) - cpuBefore]
+  const answered = result['2xx']
+  if (result.errors > 0 || result.timeouts > 0 || result.non2xx > 0 || answered === 0) {
+    throw new Error(`${options.url}: ${answered} answers, ${result.non2xx} not 2xx, ${result.errors} errors, ${result.timeouts} time-outs`)
+  }
+  return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed }
+}
+
+/** User and system time of a process, all threads. Linux only: the clock tick is 10 ms there. */
+async function cpuSeconds (pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const [user, system] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13).map(Number) as [number, number]
+  return (user + system) / 100
+}
+
+export async function residentMegabytes (pid: number): Promise<number> {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]) / 1024
+}

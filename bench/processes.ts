@@ -1,0 +1,61 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Setting } from './measure.ts'
+
+export const PASSWORD = 'a long enough pass phrase'
+const KEK = `b:${randomBytes(32).toString('base64')}`
+export const pathOf = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+export type Server = { url: string, pid: number, child: ChildProcess, startMs: number, stop: () => Promise<void> }
+
+/** A server in a process of its own. Its log, a line a request as in production, goes to where nobody reads. */
+export async function startServer ({ teardown }: Pick<Setting, 'teardown'>, args: string[], env: Record<string, string>, probe: string): Promise<Server> {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], PORT: String(port), ...env }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const ended = once(child, 'exit')
+  const stop = async () => { child.kill('SIGTERM'); await ended }
+  teardown(stop)
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}`)
+    if (await fetch(url + probe).then(answer => answer.ok, () => false)) break
+    await sleep(5)
+  }
+  return { url, pid: child.pid!, child, startMs: performance.now() - startedAt, stop }
+}
+
+/** The service as in production, but for limits that a benchmark would stumble over. `main` is src/cli/main.ts or its build. */
+export const startService = async (setting: Setting, { main = 'src/cli/main.ts', env = {} }: { main?: string, env?: Record<string, string> } = {}): Promise<Server> =>
+  await startServer(setting, [pathOf(main), 'serve'], {
+    NODE_ENV: 'production', DATABASE_URL: setting.databaseUrl, KEY_ENCRYPTION_KEY: KEK, PUBLIC_URL: 'http://localhost:3000',
+    REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0', ...env,
+  }, '/readyz')
+
+/** Fastify and one route, which gives a known answer: what HTTP costs here. */
+export const startBare = async (setting: Setting, answer: { headers: Record<string, string>, body: unknown }, env: Record<string, string> = {}): Promise<Server> =>
+  await startServer(setting, [pathOf('bench/bare.ts')], { ANSWER: JSON.stringify(answer), ...env }, '/')
+
+export async function post<T> (url: string, path: string, body: object): Promise<T> {
+  const answer = await fetch(url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status} ${await answer.text()}`)
+  return await answer.json() as T
+}
+
+export async function signUp (url: string): Promise<{ email: string, password: string }> {
+  const credentials = { email: `${randomBytes(6).toString('hex')}@example.com`, password: PASSWORD }
+  await post(url, '/v1/auth/register', credentials)
+  return credentials
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
