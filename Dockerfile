@@ -24,7 +24,8 @@ RUN cp -r /build/dist . && mkdir prisma && cp -r /build/prisma/migrations prisma
 USER node
 RUN NODE_COMPILE_CACHE=/app/compile-cache node docker/compile-cache.mjs
 USER root
-RUN rm docker/build-argon2.sh docker/prune-modules.mjs docker/compile-cache.mjs
+# Node writes the cache for its owner alone, and its owner will be root.
+RUN chmod -R a+rX compile-cache && rm docker/build-argon2.sh docker/prune-modules.mjs docker/compile-cache.mjs
 
 FROM node:24-bookworm-slim
 LABEL org.opencontainers.image.title=stateless-auth org.opencontainers.image.licenses=MIT

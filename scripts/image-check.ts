@@ -88,6 +88,14 @@ async function contents (): Promise<void> {
   report('contents', `uid 1000, ${packages.length} packages, none of development, nothing it may write`)
 }
 
+/** A cache that cannot be read, or was made for another Node.js, is ignored in silence. */
+async function usesItsCompileCache (): Promise<void> {
+  const container = run({ NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }, ['node', '/app/dist/cli/main.js', 'config', 'check'])
+  await container.ended
+  assert.match(container.output, /V8 code cache for ESM file:\/\/\/app\/dist\/config\.js was accepted/, 'the compile cache of the image is used')
+  report('compile cache', 'used')
+}
+
 async function refusesWithoutKey (databaseUrl: string): Promise<void> {
   const container = run({ DATABASE_URL: databaseUrl, PUBLIC_URL: 'http://localhost:3000' })
   const code = await container.ended
@@ -170,6 +178,7 @@ await chmod(folder, 0o755)
 const database = await startEmbedded(folder)
 try {
   await contents()
+  await usesItsCompileCache()
   await refusesWithoutKey(database.url)
   await serves(database.url)
   process.stdout.write('The image keeps its promises.\n')
