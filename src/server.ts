@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
@@ -43,7 +44,7 @@ export async function startServer (config: Config): Promise<Server> {
         draining.abort()
         log.info('draining')
         await sleep(config.drainSeconds * 1000)
-        await Promise.race([app.close(), sleep(STOP_WITHIN_MS - config.drainSeconds * 1000, undefined, { ref: false })])
+        await closeWithin(app, STOP_WITHIN_MS - config.drainSeconds * 1000)
         await closeAll()
         log.info('stopped')
       },
@@ -51,6 +52,19 @@ export async function startServer (config: Config): Promise<Server> {
   } catch (error) {
     await closeAll()
     throw error
+  }
+}
+
+/**
+ * Takes nothing new and waits for what is in flight. A connection that falls idle meanwhile would be kept alive for the
+ * next request, and a client that never finishes its own would hold the process: the first are closed on sight, the rest at the deadline.
+ */
+async function closeWithin (app: FastifyInstance, deadlineMs: number): Promise<void> {
+  const idle = setInterval(() => { app.server.closeIdleConnections() }, 50)
+  const deadline = setTimeout(() => { app.server.closeAllConnections() }, deadlineMs)
+  try { await app.close() } finally {
+    clearInterval(idle)
+    clearTimeout(deadline)
   }
 }
 
