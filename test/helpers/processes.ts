@@ -7,6 +7,8 @@ import { testEnvironment } from './world.ts'
 
 export type NodeProcess = {
   url: string, child: ChildProcess, lines: string[]
+  /** The exit code, once it has ended by itself. */
+  ended: Promise<number | null>
   /** Waits for the end and returns the exit code (null after a kill). */
   stop: (signal?: NodeJS.Signals) => Promise<number | null>
   /** `lines` until one holds `text`. */
@@ -45,7 +47,7 @@ export async function startProcess (t: Teardown, databaseUrl: string, { env = {}
   })
   const { url } = JSON.parse(await saw('"listening"')) as { url: string }
   return {
-    url, child, lines, saw,
+    url, child, lines, saw, ended,
     stop: async (signal = 'SIGTERM') => { child.kill(signal); return await ended },
   }
 }
