@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import t from 'tap'
+import { migrateUp, readMigrations } from '../../src/db/migrate.ts'
 import { migrationsFolder } from '../../src/paths.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
 import { send, startProcess } from '../helpers/processes.ts'
-import { PASSWORD } from '../helpers/world.ts'
+import { PASSWORD, world } from '../helpers/world.ts'
 
 t.test('eight nodes that start at once on an empty database become one service', async t => {
   const database = await freshDatabase(t, { empty: true })
@@ -31,4 +32,26 @@ t.test('eight nodes that start at once on an empty database become one service',
   const refreshed = await Promise.all(nodes.map(async ({ url }, index) =>
     (await send(url, 'POST', '/v1/auth/refresh', { body: { refresh_token: tokens[(index + 1) % 8]!.refresh_token } })).status))
   t.strictSame(refreshed, Array(8).fill(200))
+})
+
+// Processes never start in the same millisecond; these do.
+t.test('of twelve migrations at the same moment one is applied, and the others wait for it', async t => {
+  const migrations = await readMigrations(migrationsFolder)
+  for (let round = 0; round < 5; round++) {
+    const database = await freshDatabase(t, { empty: true })
+    const applied = await Promise.all(Array.from({ length: 12 }, async () => await migrateUp(database, migrations)))
+    t.strictSame(applied.filter(names => names.length > 0), [migrations.map(({ name }) => name)])
+  }
+})
+
+t.test('of eight nodes that find no keys at the same moment one makes each key', async t => {
+  const { sql, anotherNode } = await world(t)
+  for (let round = 0; round < 3; round++) {
+    await sql('TRUNCATE signing_key')
+    const nodes = await Promise.all(Array.from({ length: 8 }, anotherNode))
+    t.strictSame(await sql('SELECT use, rev, count(*)::int FROM signing_key GROUP BY use, rev ORDER BY use'),
+      ['at', 'ft', 'rt'].map(use => ({ use, rev: 0, count: 2 })))
+    const kids = await Promise.all(nodes.map(async ({ call }) => (await call('GET', '/.well-known/jwks.json')).body))
+    t.equal(new Set(kids).size, 1)
+  }
 })

@@ -32,7 +32,7 @@ for (const algorithm of ['ES256', 'RS256']) {
     await sql('ALTER TABLE users RENAME TO users_away')
     const broken = await w.app.inject({ method: 'GET', url: '/v1/me', headers: { authorization: `Bearer ${tokens.access_token}` } })
     t.equal(broken.statusCode, 500, 'an error of our own, too')
-    said.push(broken.body, JSON.stringify(w.logLines()), JSON.stringify(ctx.keyring))
+    said.push(broken.body, JSON.stringify(w.logLines()), JSON.stringify(ctx.keyring), JSON.stringify(await sql('SELECT public_jwk FROM signing_key')))
 
     const everything = said.join('\n')
     for (const secret of [...secrets, ...spellings(kek)]) t.notOk(everything.includes(secret))
