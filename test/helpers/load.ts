@@ -34,15 +34,15 @@ export async function startLoad ({ url }: NodeProcess): Promise<Load> {
     logout: async () => await send(url, 'POST', '/v1/auth/logout', { body: { refresh_token: ending } }),
   }
   const seen: Seen[] = []
-  let running = true
+  const done = new AbortController()
   const users = Object.entries(operations).map(async ([operation, ask]) => {
-    while (running) {
+    while (!done.signal.aborted) {
       const began = performance.now()
       seen.push({ ...await ask(), operation, ms: performance.now() - began })
       await sleep(40)
     }
   })
-  return { seen, stop: async () => { running = false; await Promise.all(users) } }
+  return { seen, stop: async () => { done.abort(); await Promise.all(users) } }
 }
 
 const cookieOf = ({ headers }: Reply): string | undefined => headers.getSetCookie()[0]?.split(';', 1)[0]
