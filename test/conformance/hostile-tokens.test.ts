@@ -56,9 +56,18 @@ t.test('more than sixty shapes of hostile access tokens are each refused with 40
     algorithms[`alg ${alg} with the old signature`] = forge({ header: { alg }, signature: () => Buffer.from(third, 'base64url') })
   }
   const encodings: Record<string, string | Buffer> = {
-    PEM: pem, 'PEM without its last newline': pem.trimEnd(), 'PEM in CRLF': pem.replaceAll('\n', '\r\n'), 'PEM after a space': ` ${pem}`, 'PEM after a BOM': `\ufeff${pem}`,
-    'PEM after a comment': `# key\n${pem}`, DER: publicKey.export({ type: 'spki', format: 'der' }), JWK: JSON.stringify(jwk), JWKS: (await w.call('GET', '/.well-known/jwks.json')).body,
-    coordinate: Buffer.from('x' in jwk ? jwk.x : '', 'base64url'), 'empty secret': '', kid: key.kid,
+    PEM: pem,
+    'PEM without its last newline': pem.trimEnd(),
+    'PEM in CRLF': pem.replaceAll('\n', '\r\n'),
+    'PEM after a space': ` ${pem}`,
+    'PEM after a BOM': `\ufeff${pem}`,
+    'PEM after a comment': `# key\n${pem}`,
+    DER: publicKey.export({ type: 'spki', format: 'der' }),
+    JWK: JSON.stringify(jwk),
+    JWKS: (await w.call('GET', '/.well-known/jwks.json')).body,
+    coordinate: Buffer.from('x' in jwk ? jwk.x : '', 'base64url'),
+    'empty secret': '',
+    kid: key.kid,
   }
   for (const [encoding, secret] of Object.entries(encodings)) algorithms[`HS256 with the public key as ${encoding}`] = hs(secret)
   Object.assign(algorithms, {

@@ -5,9 +5,11 @@ import type { Key } from '../../src/core/keys/keyring.ts'
 
 export type Parts = {
   /** Members that replace those of the good token; `undefined` removes one. */
-  header?: object, claims?: object
+  header?: object,
+  claims?: object
   /** Instead of the JSON of those: any bytes. */
-  rawHeader?: string | Buffer, rawPayload?: string | Buffer
+  rawHeader?: string | Buffer,
+  rawPayload?: string | Buffer
   /** Instead of a true signature by the key: any bytes made from what is signed. */
   signature?: (input: string) => Buffer
   key?: Key

@@ -61,13 +61,34 @@ t.test('a body that is not plain JSON in UTF-8 is refused before anybody looks a
   const withName = (raw: string) => good.replace('"Ada"', raw)
   const bytes = (...parts: (string | number[])[]) => Buffer.concat(parts.map(part => Buffer.from(part as string)))
   const malformed: Record<string, string | Buffer> = {
-    'cut off': good.slice(0, -1), 'two values': `${good}${good}`, 'a trailing comma': good.replace('}', ',}'), 'single quotes': good.replaceAll('"', "'"), comments: `/* */${good}`,
-    'a BOM twice': `\ufeff\ufeff${good}`, NaN: withName('NaN'), 'a raw line break': withName('"a\nb"'), hex: withName('0x10'), 'form data': 'email=a%40example.com&password=x',
-    __proto__: withName('"Ada","__proto__":{"roles":["admin"]}'), '__proto__ by escape': withName('"Ada","\\u005f_proto__":{}'), '__proto__ deep': withName('{"a":{"__proto__":{}}}'),
+    'cut off': good.slice(0, -1),
+    'two values': `${good}${good}`,
+    'a trailing comma': good.replace('}', ',}'),
+    'single quotes': good.replaceAll('"', "'"),
+    comments: `/* */${good}`,
+    'a BOM twice': `\ufeff\ufeff${good}`,
+    NaN: withName('NaN'),
+    'a raw line break': withName('"a\nb"'),
+    hex: withName('0x10'),
+    'form data': 'email=a%40example.com&password=x',
+    __proto__: withName('"Ada","__proto__":{"roles":["admin"]}'),
+    '__proto__ by escape': withName('"Ada","\\u005f_proto__":{}'),
+    '__proto__ deep': withName('{"a":{"__proto__":{}}}'),
     'constructor.prototype': withName('"Ada","constructor":{"prototype":{"roles":["admin"]}}'),
-    NUL: withName('"a\\u0000b"'), 'NUL in a key': withName('"Ada","a\\u0000":1'), 'half a surrogate pair': withName('"a\\ud800b"'), 'the other half': withName('"\\udc00"'), 'halves in the wrong order': withName('"\\udc00\\ud800"'), 'half a pair in a key': withName('"Ada","\\ud800":1'),
-    'bad UTF-8': bytes(good.replace('Ada"}', 'Ada'), [0xff], '"}'), 'an overlong form': bytes(good.replace('Ada"}', ''), [0xc0, 0x80], '"}'), 'a surrogate in UTF-8': bytes(good.replace('Ada"}', ''), [0xed, 0xa0, 0x80], '"}'), 'UTF-16': Buffer.from(good, 'utf16le'),
-    'nesting of 17': withName(`${'['.repeat(17)}${']'.repeat(17)}`), 'nesting of 30,000': `${'['.repeat(30_000)}${']'.repeat(30_000)}`, '30,000 objects deep': `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`, 'never closed': '['.repeat(60_000),
+    NUL: withName('"a\\u0000b"'),
+    'NUL in a key': withName('"Ada","a\\u0000":1'),
+    'half a surrogate pair': withName('"a\\ud800b"'),
+    'the other half': withName('"\\udc00"'),
+    'halves in the wrong order': withName('"\\udc00\\ud800"'),
+    'half a pair in a key': withName('"Ada","\\ud800":1'),
+    'bad UTF-8': bytes(good.replace('Ada"}', 'Ada'), [0xff], '"}'),
+    'an overlong form': bytes(good.replace('Ada"}', ''), [0xc0, 0x80], '"}'),
+    'a surrogate in UTF-8': bytes(good.replace('Ada"}', ''), [0xed, 0xa0, 0x80], '"}'),
+    'UTF-16': Buffer.from(good, 'utf16le'),
+    'nesting of 17': withName(`${'['.repeat(17)}${']'.repeat(17)}`),
+    'nesting of 30,000': `${'['.repeat(30_000)}${']'.repeat(30_000)}`,
+    '30,000 objects deep': `${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`,
+    'never closed': '['.repeat(60_000),
   }
   for (const [name, body] of Object.entries(malformed)) {
     const answer = await call('POST', '/v1/auth/register', { body, headers: JSON_TYPE })
@@ -122,7 +143,7 @@ t.test('no spelling of the content type gets a body past its checks', async t =>
 
 t.test('names in any script come back as they were sent', async t => {
   const { call, sql } = await world(t)
-  const names = ['Ω≈ç√∫', '田中さん', '👩‍👩‍👧‍👦', '‏العربية‏', 'e\u0301', 'é', ' spaces ', "Robert'); DROP TABLE users;--", '<script>alert(1)</script>', '${7*7} {{7*7}}', '\u202eright to left', 'a\r\nb\tc', '\u200b', 'null', '%00', '\\', '\u2028\u2029', '😀'.repeat(100)]
+  const names = ['Ω≈ç√∫', '田中さん', '👩‍👩‍👧‍👦', '‏العربية‏', 'e\u0301', 'é', ' spaces ', "Robert'); DROP TABLE users;--", '<script>alert(1)</script>', '#{7*7} {{7*7}}', '\u202eright to left', 'a\r\nb\tc', '\u200b', 'null', '%00', '\\', '\u2028\u2029', '😀'.repeat(100)]
   for (const [at, name] of names.entries()) {
     const answer = await call('POST', '/v1/auth/register', { body: { email: `n${at}@example.com`, password: PASSWORD, name } })
     t.equal(answer.json().user?.name, name, `name ${at}`)

@@ -139,7 +139,7 @@ t.test('the losers of a race, a wrong body and a node that could not look never 
   t.not(cookieOf(answers[0]!), '')
   const after = { '__Host-rt': cookieOf(answers[0]!) }
   const body = await w.call('POST', '/v1/auth/refresh', { cookies: after, body: { refresh_token: 'wrong' } })
-  t.match([body.statusCode, setCookies(body)], [401, []], 'a wrong token in the body says nothing about the cookie')
+  t.strictSame([body.statusCode, setCookies(body)], [401, []], 'a wrong token in the body says nothing about the cookie')
   const { forge } = forgeFrom(w.ctx, cookies['__Host-rt'])
   for (const attempt of [1, 2]) {
     const unknown = await w.call('POST', '/v1/auth/refresh', { cookies: { '__Host-rt': forge({ header: { kid: `new${attempt}` } }) } })

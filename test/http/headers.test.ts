@@ -30,8 +30,14 @@ t.test('every answer forbids caching, sniffing, framing and referring, and says 
     const name = `${method} ${url} ${status}`
     t.equal(statusCode, status, name)
     t.match(headers, {
-      'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cross-origin-opener-policy': 'same-origin', 'x-frame-options': 'DENY',
-      'content-security-policy': /default-src 'none'.*frame-ancestors 'none'/, 'strict-transport-security': 'max-age=63072000', 'x-request-id': /^[0-9a-f-]{36}$/,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cross-origin-opener-policy': 'same-origin',
+      'x-frame-options': 'DENY',
+      'content-security-policy': /default-src 'none'.*frame-ancestors 'none'/,
+      'strict-transport-security': 'max-age=63072000',
+      'x-request-id': /^[0-9a-f-]{36}$/,
     }, name)
     t.notOk(['server', 'x-powered-by', 'via'].some(header => header in headers), `${name}: no banner`)
     if (status >= 400) t.notMatch(body, /fastify|node_modules|prisma|postgres|select|at \/|\.ts|stack/i, `${name}: no stack, no SQL`)
