@@ -31,6 +31,7 @@ export class Admission {
    * @throws login_busy when the queue, or this address's share of it, is full
    */
   async admit<T> (bucket: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    signal?.throwIfAborted()
     const queue = this.#buckets.get(bucket) ?? []
     if (this.#running >= this.#concurrency && (this.#waiting >= this.#capacity() || queue.length >= MAX_PER_BUCKET)) {
       throw new AppError('login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
