@@ -1,0 +1,112 @@
+import t from 'tap'
+import { Admission } from '../../src/core/passwords/admission.ts'
+
+/** Hashes that end when the test says so. */
+function hashes (admission: Admission) {
+  const running: { name: string, end: () => void, fail: () => void }[] = []
+  const started: string[] = []
+  const submit = (name: string, bucket = name, signal?: AbortSignal) => {
+    const result = admission.admit(bucket, signal, async () => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      started.push(name)
+      running.push({ name, end: resolve, fail: () => reject(new Error(`${name} failed`)) })
+      await promise
+      return name
+    })
+    result.catch(() => {})
+    return result
+  }
+  const settle = async () => await new Promise(resolve => setImmediate(resolve))
+  const endOne = async () => { running.shift()!.end(); await settle() }
+  return { submit, running, started, endOne, settle }
+}
+
+t.test('an address that floods delays itself, and another gets the turn after the next', async t => {
+  const { submit, started, endOne } = hashes(new Admission(1))
+  for (let i = 0; i < 9; i++) submit(`flood-${i}`, 'flood')
+  submit('ada')
+  submit('bob')
+  await endOne()
+  await endOne()
+  await endOne()
+  t.strictSame(started, ['flood-0', 'flood-1', 'ada', 'bob'])
+})
+
+t.test('addresses take turns, each in its own order', async t => {
+  const { submit, started, endOne } = hashes(new Admission(1))
+  for (const name of ['first', 'a1', 'a2', 'a3', 'b1', 'b2', 'c1']) submit(name, name[0]!)
+  for (let i = 0; i < 6; i++) await endOne()
+  t.strictSame(started, ['first', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
+})
+
+t.test('one address may have eight waiting; the ninth is told when to come back', async t => {
+  const { submit } = hashes(new Admission(1))
+  submit('running', 'x')
+  for (let i = 0; i < 8; i++) submit(`${i}`, 'x')
+  await t.rejects(submit('ninth', 'x'), { code: 'login_busy' })
+  const error = await submit('ninth', 'x').catch(error => error)
+  t.ok(error.extra.retryAfterSeconds >= 1 && error.extra.retryAfterSeconds <= 5)
+})
+
+t.test('no more wait than two seconds of hashing, from however many addresses', async t => {
+  const admission = new Admission(2)
+  const { submit, running, started, settle } = hashes(admission)
+  const answers = Array.from({ length: 500 }, (_, i) => submit(`${i}`).then(() => 'done', error => error.code as string))
+  await settle()
+  t.equal(running.length, 2, 'two run')
+  t.equal(admission.waiting, 200, '2 × 2,000 ms at 20 ms')
+  while (running.length > 0) { running.shift()!.end(); await settle() }
+  const verdicts = await Promise.all(answers)
+  t.equal(verdicts.filter(verdict => verdict === 'login_busy').length, 298)
+  t.equal(started.length, 202)
+  t.equal(admission.waiting, 0)
+})
+
+t.test('a client that hangs up gives its place back, and its hash never runs', async t => {
+  const admission = new Admission(1)
+  const { submit, started, endOne } = hashes(admission)
+  submit('running', 'x')
+  const leaving = new AbortController()
+  const left = submit('left', 'x', leaving.signal)
+  for (let i = 0; i < 7; i++) submit(`${i}`, 'x')
+  await t.rejects(submit('early', 'x'), { code: 'login_busy' })
+  leaving.abort()
+  await t.rejects(left, { name: 'AbortError' })
+  t.equal(admission.waiting, 7)
+  submit('late', 'x')
+  for (let i = 0; i < 9; i++) if (admission.waiting > 0) await endOne()
+  t.strictSame(started, ['running', '0', '1', '2', '3', '4', '5', '6', 'late'])
+})
+
+t.test('a client that has gone before its turn is asked for takes no place at all', async t => {
+  const admission = new Admission(1)
+  const { submit, started } = hashes(admission)
+  submit('running')
+  await t.rejects(submit('gone', 'gone', AbortSignal.abort()), { name: 'AbortError' })
+  t.equal(admission.waiting, 0)
+  t.strictSame(started, ['running'])
+})
+
+t.test('a client that hangs up during its hash keeps the permit until the hash ends: aborting is no way to run more', async t => {
+  const admission = new Admission(1)
+  const { submit, started, endOne, settle } = hashes(admission)
+  const leaving = new AbortController()
+  const result = submit('left', 'x', leaving.signal)
+  submit('next', 'y')
+  leaving.abort()
+  await settle()
+  t.strictSame(started, ['left'])
+  await endOne()
+  t.equal(await result, 'left')
+  t.strictSame(started, ['left', 'next'])
+})
+
+t.test('a hash that fails frees its permit', async t => {
+  const { submit, started, running, settle } = hashes(new Admission(1))
+  const failing = submit('failing')
+  submit('next')
+  running.shift()!.fail()
+  await t.rejects(failing, { message: 'failing failed' })
+  await settle()
+  t.strictSame(started, ['failing', 'next'])
+})
