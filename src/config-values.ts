@@ -34,9 +34,19 @@ export const addressRange: Parse<string> = raw => {
 export const origin: Parse<string> = raw => {
   try {
     const url = new URL(raw)
-    if (/^https?:$/.test(url.protocol) && url.origin === raw) return { value: raw }
+    if (/^https?:$/.test(url.protocol) && url.origin === raw && !raw.includes('*')) return { value: raw }
   } catch {}
   return { fault: 'must hold origins such as https://app.example.com, with nothing after the host and port' }
+}
+
+/** An address, a CIDR range, or one of the names that proxy-addr knows. */
+export const addressRange: Parse<string> = raw => {
+  const [address = '', prefix, ...more] = raw.split('/')
+  const bits = isIP(address) === 4 ? 32 : 128
+  const inRange = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= bits)
+  return ['loopback', 'linklocal', 'uniquelocal'].includes(raw) || (isIP(address) > 0 && inRange && more.length === 0)
+    ? { value: raw }
+    : { fault: 'must hold IP addresses or ranges such as 10.0.0.0/8' }
 }
 
 /** An issuer is compared character by character (RFC 8414 §2), so no trailing slash, query or fragment. */
