@@ -16,14 +16,19 @@ export function startPurging ({ db, log }: { db: Db, log: Log }): { stop: () => 
     return everyMs
   })
   const loops = [
-    attempt(60_000, () => inBatches(() => purgeRevocations(db, BATCH))),
-    attempt(600_000, async () => {
-      const { now, maxSessionSeconds } = await sessionHorizon(db)
-      const floor = uuidv7Floor((now - maxSessionSeconds - DAY) * 1000)
-      await inBatches(() => purgeSpent(db, floor, BATCH))
-    }),
+    attempt(60_000, () => purgeExpiredEndings(db)),
+    attempt(600_000, () => purgeOldFamilies(db)),
   ]
   return { stop: () => loops.forEach(loop => loop.stop()) }
+}
+
+export const purgeExpiredEndings = async (db: Db): Promise<void> => await inBatches(() => purgeRevocations(db, BATCH))
+
+/** A family's id tells when it began: what is older than the longest session ever allowed, and a day, has no living token. */
+export async function purgeOldFamilies (db: Db): Promise<void> {
+  const { now, maxSessionSeconds } = await sessionHorizon(db)
+  const floor = uuidv7Floor((now - maxSessionSeconds - DAY) * 1000)
+  await inBatches(() => purgeSpent(db, floor, BATCH))
 }
 
 async function inBatches (purge: () => Promise<number>): Promise<void> {
