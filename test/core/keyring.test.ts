@@ -38,15 +38,18 @@ t.test('of eight keys made for one slot at the same moment one is kept', async t
   const url = await freshDatabase(t)
   const db = open(t, url)
   const kek = keks('k')
+  const candidate = async (slot: number, rev: number) => {
+    const key = await generateKey('HS256')
+    const place = { use: 'rt' as const, slot, rev }
+    return { ...key, ...place, ...sealKey(kek, { ...key, ...place }, key.secret) }
+  }
   for (let slot = 1; slot <= 20; slot++) {
-    const candidates = await Promise.all(Array.from({ length: 8 }, async () => {
-      const key = await generateKey('HS256')
-      const place = { use: 'rt' as const, slot, rev: 0 }
-      return { ...key, ...place, ...sealKey(kek, { ...key, ...place }, key.secret) }
-    }))
+    const candidates = await Promise.all(Array.from({ length: 8 }, async () => await candidate(slot, 0)))
     const won = await Promise.all(candidates.map(async key => await insertKey(db, key)))
     t.equal(won.filter(Boolean).length, 1, `slot ${slot}`)
   }
+  t.notOk(await insertKey(db, await candidate(1, 1)), 'no further revision while the one there is good')
+  t.notOk(await insertKey(db, await candidate(21, 1)), 'and none before the first')
 })
 
 t.test('a new key-encryption key in front takes over the stored keys, and the old one can be taken away', async t => {
