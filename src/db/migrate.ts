@@ -5,7 +5,7 @@ import { StartError } from '../errors.ts'
 
 /** The lock that Prisma's own engine takes, so that `prisma migrate deploy` and this runner exclude each other. */
 const LOCK = 72707369
-export const OLDEST_POSTGRES = 14
+const OLDEST_POSTGRES = 14
 
 export type Migration = { name: string, sql: string, checksum: string }
 export type MigrationState = { name: string, state: 'applied' | 'pending' }

@@ -11,9 +11,9 @@ export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'T
 export const Password = Type.String({ minLength: 1, maxLength: 1024, description: 'Compared exactly, in Unicode NFC.', examples: ['a long enough pass phrase'] })
 export const RefreshToken = Type.String({ minLength: 1, maxLength: 8192, description: 'Opaque to the client.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIsImtpZCI6Ij…'] })
 export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', examples: ['01930f4e-8a3b-7c2d-9e1f-0a1b2c3d4e5f'] })
-export const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
+const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
 
-export const UserSchema = Strict({
+const UserSchema = Strict({
   id: Uuid,
   email: Type.String({ examples: ['ada@example.com'] }),
   email_verified: Type.Boolean(),
@@ -29,10 +29,10 @@ const tokenMembers = {
   refresh_token: Type.Optional(Type.String({ description: 'Only in body mode; in cookie mode it is in `__Host-rt`, out of reach of scripts.' })),
 }
 
-export const TokensSchema = Strict(tokenMembers, { $id: 'Tokens', title: 'Tokens' })
-export const SignedInSchema = Strict({ ...tokenMembers, user: Type.Ref('User') }, { $id: 'SignedIn', title: 'SignedIn' })
+const TokensSchema = Strict(tokenMembers, { $id: 'Tokens', title: 'Tokens' })
+const SignedInSchema = Strict({ ...tokenMembers, user: Type.Ref('User') }, { $id: 'SignedIn', title: 'SignedIn' })
 
-export const ProblemSchema = Strict({
+const ProblemSchema = Strict({
   type: Type.String({ examples: ['about:blank'] }),
   title: Type.String(),
   status: Type.Integer(),

@@ -5,5 +5,3 @@ export type Clock = {
 }
 
 export const systemClock: Clock = { now: () => Date.now() }
-
-export const unixSeconds = (clock: Clock): number => clock.now() / 1000
