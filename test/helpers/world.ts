@@ -3,7 +3,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
-import { keyEncryptionKeys, type KeyEncryptionKeys } from '../../src/config-values.ts'
+import type { KeyEncryptionKeys } from '../../src/config-values.ts'
 import { createContext, type Context } from '../../src/context.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/log.ts'
@@ -80,10 +80,4 @@ async function startNode (t: Test, config: Config): Promise<Node> {
     return answer
   }
   return { app, ctx, clock, call, logLines: () => lines.map(line => JSON.parse(line) as Record<string, unknown>) }
-}
-
-export const aKeyEncryptionKey = (): KeyEncryptionKeys => {
-  const parsed = keyEncryptionKeys(`k:${randomBytes(32).toString('base64')}`)
-  if ('fault' in parsed) throw new Error(parsed.fault)
-  return parsed.value
 }
