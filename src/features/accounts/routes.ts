@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
-import { hangUpSignal } from '../../http/hang-up.ts'
+import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { Email, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
@@ -28,7 +28,7 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       },
     },
   }, async (request, reply) => {
-    const user = await register(ctx, request.body, { bucket: addressBucket(request), signal: hangUpSignal(reply) })
+    const user = await register(ctx, request.body, { bucket: addressBucket(request), signal: clientGone(reply) })
     if (user === null) return await reply.code(202).send({ status: 'check_email' })
     return await reply.code(201).send({ user: userAnswer(user) })
   })

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
-import { hangUpSignal } from '../../http/hang-up.ts'
+import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { Email, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
 import { tokensAnswer } from '../../http/tokens-answer.ts'
@@ -31,7 +31,7 @@ export async function passwordRoutes (instance: FastifyInstance, { ctx }: { ctx:
       },
     },
   }, async (request, reply) => {
-    const { user, tokens } = await signIn(ctx, request.body, { bucket: addressBucket(request), signal: hangUpSignal(reply) })
+    const { user, tokens } = await signIn(ctx, request.body, { bucket: addressBucket(request), signal: clientGone(reply) })
     return { ...tokensAnswer(reply, tokens, request.body.refresh ?? 'cookie'), user: userAnswer(user) }
   })
 }
