@@ -1,0 +1,57 @@
+// Who may import whom (ARCHITECTURE.md). test/architecture/imports.test.ts plants a violation of each rule.
+
+/** Layer → what of ours it may import. Everything else of ours is above it or beside it. */
+const layers = {
+  lib: ['^src/lib/', ['^src/lib/']],
+  db: ['^src/db/', ['^src/(db|lib)/', '^src/(errors|log)[.]ts$']],
+  core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|config-values)[.]ts$']],
+  context: ['^src/context[.]ts$', ['^src/(core|db|lib)/', '^src/(config|config-values|errors|log)[.]ts$']],
+  // faults.ts only judges an error: what the database's absence looks like is known in one place.
+  http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context)[.]ts$', '^src/db/faults[.]ts$']],
+  features: ['^src/features/', ['^src/(features|http|core|lib)/', '^src/(errors|context|config|log)[.]ts$', '^src/db/client[.]ts$']],
+  jobs: ['^src/jobs/', ['^src/(jobs|core|lib)/', '^src/(errors|context|log)[.]ts$', '^src/db/client[.]ts$']],
+  app: ['^src/app[.]ts$', ['^src/(features|http)/', '^src/context[.]ts$']],
+  server: ['^src/server[.]ts$', ['^src/jobs/', '^src/db/migrate[.]ts$', '^src/(app|context|config|dev-settings|errors|log|paths)[.]ts$']],
+  cli: ['^src/cli/', ['^src/(cli|core|db|lib)/', '^src/(server|config|dev-settings|errors|log|paths)[.]ts$']],
+  'dev-settings': ['^src/dev-settings[.]ts$', ['^src/db/embedded/', '^src/(config|config-values|errors)[.]ts$']],
+  config: ['^src/config[.]ts$', ['^src/(config-values|errors)[.]ts$']],
+  log: ['^src/log[.]ts$', ['^src/config[.]ts$']],
+  leaves: ['^src/(errors|config-values|paths)[.]ts$', ['^$']],
+}
+
+const FASTIFY = 'node_modules/(fastify|fastify-plugin|@fastify/[^/]+|@scalar/[^/]+)/'
+
+const homes = {
+  argon2: ['node_modules/argon2/', '^src/core/passwords/hash[.]ts$'],
+  'fastify-jwt': ['node_modules/@fastify/jwt/', '^src/http/authenticate[.]ts$'],
+  'fast-jwt': ['node_modules/fast-jwt/', '^src/core/tokens/'],
+  pg: ['node_modules/(pg|@prisma/adapter-pg)/', '^src/db/'],
+  'generated-prisma': ['^src/db/generated/|node_modules/@prisma/client/', '^src/db/|/store[.]ts$'],
+}
+
+const forbid = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to })
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    forbid('no-circular', 'What imports itself cannot be read, tested or moved apart.', {}, { circular: true }),
+    forbid('resolvable', 'An import that leads nowhere.', {}, { couldNotResolve: true }),
+    forbid('no-development-dependencies', 'The image is installed without them; types vanish before that.',
+      { path: '^src/' }, { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] }),
+    ...Object.entries(layers).map(([layer, [path, allowed]]) =>
+      forbid(`layer-${layer}`, 'Imports go one way: lib → db → core → context → http → features → app → server → cli.', { path }, { path: '^src/', pathNot: allowed })),
+    forbid('lib-is-pure', 'No I/O and no package: it can be read alone.', { path: '^src/lib/' }, { path: '.', pathNot: ['^src/', '^(node:)?crypto$'] }),
+    forbid('features-apart', 'Features meet in core (state) or in app.ts (wiring).', { path: '^src/features/([^/]+)/' }, { path: '^src/features/', pathNot: '^src/features/$1/' }),
+    forbid('fastify-in-http', 'Below http nothing knows how a request arrives.', { path: '^src/', pathNot: '^src/(lib|http|features)/|^src/app[.]ts$' }, { path: FASTIFY }),
+    forbid('fastify-in-routes', 'A rule of a feature takes values, not requests.', { path: '^src/features/', pathNot: '/routes[.]ts$' }, { path: FASTIFY }),
+    forbid('context-as-type', 'It is handed down, never fetched.', { path: '^src/(http|features|jobs)/' }, { path: '^src/context[.]ts$', dependencyTypesNot: ['type-only'] }),
+    forbid('database-as-type', 'SQL lives in store.ts; here a database is only passed on.', { path: '^src/(features|jobs)/' }, { path: '^src/db/client[.]ts$', dependencyTypesNot: ['type-only'] }),
+    ...Object.entries(homes).map(([name, [path, home]]) =>
+      forbid(`home-of-${name}`, 'One home each.', { path: '^src/', pathNot: ['^src/lib/', home] }, { path })),
+  ],
+  options: {
+    doNotFollow: { path: ['node_modules', '^src/db/generated/'] },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.json', '.d.ts'] },
+  },
+}
