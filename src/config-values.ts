@@ -23,13 +23,6 @@ export const list = <T>(parse: Parse<T>): Parse<T[]> => raw => {
   return bad ?? { value: results.flatMap(result => 'value' in result ? [result.value] : []) }
 }
 
-export const addressRange: Parse<string> = raw => {
-  const [address, bits, ...rest] = raw.split('/')
-  const family = isIP(address!)
-  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
-  return family !== 0 && fits && rest.length === 0 ? { value: raw } : { fault: 'must hold IP addresses or ranges such as 10.0.0.0/8' }
-}
-
 /** Scheme, host and port, exactly as a browser writes them in `Origin`. */
 export const origin: Parse<string> = raw => {
   try {

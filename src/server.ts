@@ -1,4 +1,3 @@
-import type { FastifyInstance } from 'fastify'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
@@ -59,7 +58,7 @@ export async function startServer (config: Config): Promise<Server> {
  * Takes nothing new and waits for what is in flight. A connection that falls idle meanwhile would be kept alive for the
  * next request, and a client that never finishes its own would hold the process: the first are closed on sight, the rest at the deadline.
  */
-async function closeWithin (app: FastifyInstance, deadlineMs: number): Promise<void> {
+async function closeWithin (app: Awaited<ReturnType<typeof buildApp>>, deadlineMs: number): Promise<void> {
   const idle = setInterval(() => { app.server.closeIdleConnections() }, 50)
   const deadline = setTimeout(() => { app.server.closeAllConnections() }, deadlineMs)
   try { await app.close() } finally {

@@ -15,7 +15,7 @@ const SLOT = 30 * 86_400
 const keks = (...ids: string[]): KeyEncryptionKeys => new Map(ids.map(id => [id, randomBytes(32)]))
 const ringOn = (db: Db, keyEncryptionKey: KeyEncryptionKeys) => new Keyring({
   db, clock: systemClock, log: silent,
-  settings: { keyEncryptionKey, signingAlg: 'ES256', keySlotSeconds: SLOT, accessTokenTtlSeconds: 600, sessionMaxSeconds: 90 * 86_400 },
+  settings: { keyEncryptionKey, signingAlg: 'ES256', keySlotSeconds: SLOT, jwksMaxAgeSeconds: 300, accessTokenTtlSeconds: 600, sessionMaxSeconds: 90 * 86_400 },
 })
 const now = () => Date.now() / 1000
 const kidsOf = (ring: Keyring) => ring.published().map(({ kid }) => kid).sort()

@@ -2,7 +2,9 @@ import t from 'tap'
 import { isPublished, KEY_USES, keyToSignWith, missingKeys, slotAt } from '../../src/core/keys/schedule.ts'
 
 const DAY = 86_400
-const key = (slot: number, more: object = {}) => ({ use: 'at' as const, slot, rev: 0, compromised: false, ...more })
+const key = (slot: number, more: object = {}) => ({ use: 'at' as const, slot, rev: 0, compromised: false, createdAt: 0, ...more })
+/** Long after every key was made. */
+const LATER = { slot: 5, at: 1_000, leadSeconds: 300 }
 
 t.test('every node computes the same slot from the same time, to the second', async t => {
   t.equal(slotAt(0, 100), 0)
@@ -12,7 +14,7 @@ t.test('every node computes the same slot from the same time, to the second', as
 })
 
 t.test('signing takes the newest usable key of the slot, else the next slot\'s, and never an older or a compromised one', async t => {
-  const at = (...keys: ReturnType<typeof key>[]) => keyToSignWith(keys, 'at', 5)
+  const at = (...keys: ReturnType<typeof key>[]) => keyToSignWith(keys, 'at', LATER)
   t.equal(at(), undefined)
   t.equal(at(key(4), key(7)), undefined, 'neither the past nor the far future')
   t.match(at(key(6), key(5)), { slot: 5 })
@@ -24,7 +26,23 @@ t.test('signing takes the newest usable key of the slot, else the next slot\'s, 
 
 t.test('the order in which rows arrive decides nothing', async t => {
   const keys = [key(5), key(5, { rev: 1 }), key(6), key(4), key(5, { rev: 2, compromised: true })]
-  for (let turn = 0; turn < keys.length; turn++) t.strictSame(keyToSignWith([...keys.slice(turn), ...keys.slice(0, turn)], 'at', 5), key(5, { rev: 1 }))
+  for (let turn = 0; turn < keys.length; turn++) t.strictSame(keyToSignWith([...keys.slice(turn), ...keys.slice(0, turn)], 'at', LATER), key(5, { rev: 1 }))
+})
+
+t.test('after an emergency the next slot\'s key signs, until its replacement has been public as long as verifiers cache', async t => {
+  const struck = key(5, { compromised: true })
+  const replacement = key(5, { rev: 1, createdAt: 1_000 })
+  const signer = (at: number) => keyToSignWith([struck, replacement, key(6)], 'at', { slot: 5, at, leadSeconds: 300 })
+  t.match(signer(1_001), { slot: 6 })
+  t.match(signer(1_299.9), { slot: 6 })
+  t.match(signer(1_300), { slot: 5, rev: 1 })
+})
+
+t.test('where every key is young, on a first start, the first made signs at once', async t => {
+  const young = [key(5, { createdAt: 1_000 }), key(6, { createdAt: 999 })]
+  t.match(keyToSignWith(young, 'at', { slot: 5, at: 1_001, leadSeconds: 300 }), { slot: 5, rev: 0 })
+  const struck = [key(5, { createdAt: 1_000, compromised: true }), key(5, { rev: 1, createdAt: 1_010 }), key(6, { createdAt: 999 })]
+  t.match(keyToSignWith(struck, 'at', { slot: 5, at: 1_011, leadSeconds: 300 }), { slot: 6 }, 'also after an emergency in its first minutes')
 })
 
 t.test('keys are due for this slot and the next, for every use', async t => {

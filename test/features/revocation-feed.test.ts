@@ -65,7 +65,11 @@ t.test('a wait ends with the first entry, or empty with a fresher as_of', async 
   const waiting = read(here, `?since=${cursor}&wait=20`)
   const sid = await endASession(here)
   t.strictSame(idsOf(await waiting), [nameOf(sid)])
-  const empty = await read(here, `?since=${(await waiting).cursor}&wait=1`)
+  // Over a socket too, where a request's stream has closed long before its answer.
+  const url = await here.app.listen({ port: 0, host: '127.0.0.1' })
+  const started = performance.now()
+  const empty = await (await fetch(`${url}/v1/revocations?since=${(await waiting).cursor}&wait=1`)).json() as FeedDocument
+  t.ok(performance.now() - started > 900, 'it waited')
   t.strictSame(empty.e, [])
   t.ok(empty.as_of > asOf)
 })

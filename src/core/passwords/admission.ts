@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { AppError } from '../../errors.ts'
 
 /** How many hashes may run at once: one core is left for everything else. */
-const HASH_CONCURRENCY = Math.max(1, availableParallelism() - 1)
+export const HASH_CONCURRENCY = Math.max(1, availableParallelism() - 1)
 const MAX_WAIT_MS = 2_000
 const MAX_PER_BUCKET = 8
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
+import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
@@ -48,7 +49,7 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
     },
   }, async (request, reply) => {
     const { since, wait } = request.query
-    if (since !== undefined) return await readDelta(ctx, since, Number(wait ?? 0), AbortSignal.any([draining, request.signal]))
+    if (since !== undefined) return await readDelta(ctx, since, Number(wait ?? 0), AbortSignal.any([draining, clientGone(reply)]))
     const { etag, document } = readSnapshot(ctx)
     reply.headers({ etag, 'cache-control': 'public, max-age=1' })
     return request.headers['if-none-match'] === etag ? await reply.code(304).send(null) : document()
@@ -69,7 +70,10 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
   }, async (request, reply) => {
     if (request.method === 'HEAD') return await reply.type('text/event-stream').send('')
     const lastEventId = request.headers['last-event-id']
-    await subscribers.add(reply, addressBucket(request), typeof lastEventId === 'string' ? lastEventId : undefined)
+    await subscribers.add(() => {
+      reply.hijack()
+      return reply.raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    }, addressBucket(request), typeof lastEventId === 'string' ? lastEventId : undefined)
     return reply
   })
 }

@@ -1,4 +1,3 @@
-import type { FastifyReply } from 'fastify'
 import type { ServerResponse } from 'node:http'
 import { deltaDocument, emptyDocument, fullDocument, parseCursor, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
 import type { Revocations } from '../../core/revocations/live.ts'
@@ -41,8 +40,11 @@ export class Subscribers {
 
   #endAll (): void { for (const { raw } of this.#open) raw.end() }
 
-  /** Takes the answer over and keeps it open. @throws too_many_requests, invalid_cursor */
-  async add (reply: FastifyReply, address: string, lastEventId: string | undefined): Promise<void> {
+  /**
+   * @param open takes the answer over, once nothing can be refused any more
+   * @throws too_many_requests, invalid_cursor
+   */
+  async add (open: () => ServerResponse, address: string, lastEventId: string | undefined): Promise<void> {
     const ofAddress = [...this.#open].filter(subscriber => subscriber.address === address).length
     if (this.#open.size >= PER_NODE || ofAddress >= PER_ADDRESS) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
     const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
@@ -50,9 +52,7 @@ export class Subscribers {
     const news = known ? deltaDocument(state, known) : fullDocument(state)
     const first = news ?? emptyDocument(state)
 
-    reply.hijack()
-    const { raw } = reply
-    raw.writeHead(200, { ...reply.getHeaders() as Record<string, string>, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    const raw = open()
     raw.write('retry: 1000\n\n')
     raw.write(news ? eventOf(news) : tickOf(first))
     const subscriber: Subscriber = { raw, address, cursor: parseCursor(first.cursor)! }
