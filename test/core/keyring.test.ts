@@ -110,9 +110,10 @@ t.test('names of the language, keys of another use and compromised keys are not 
   await ring.reload()
   t.equal(ring.find('at', struck.kid), undefined)
   t.notOk(kidsOf(ring).includes(struck.kid), 'not in the JWKS either')
-  const replacement = ring.signingKey('at', now())
-  t.match(replacement, { slot: struck.slot, rev: 1, compromised: false })
-  t.ok(kidsOf(ring).includes(replacement.kid))
+  t.match(ring.signingKey('at', now()), { slot: struck.slot + 1, rev: 0, compromised: false }, 'what verifiers have already signs next')
+  const replacement = ring.signingKey('at', now() + 301)
+  t.match(replacement, { slot: struck.slot, rev: 1, compromised: false }, 'and the replacement once they can have it')
+  t.ok(kidsOf(ring).includes(replacement.kid), 'so it is in the JWKS at once')
 })
 
 /** The same database, with its statements counted. */

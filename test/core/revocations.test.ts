@@ -107,7 +107,7 @@ t.test('an ending is forgotten when no token can be alive, and not before', asyn
   await sql(INSERT, row('s', later.sid!))
   await live.poll()
   t.equal(live.size, 2)
-  await sleep(500)
+  await sleep(1_200)
   await live.poll()
   t.equal(live.size, 1)
   t.notOk(live.isRevoked(soon, 'kid'))

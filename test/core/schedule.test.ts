@@ -16,7 +16,8 @@ t.test('every node computes the same slot from the same time, to the second', as
 t.test('signing takes the newest usable key of the slot, else the next slot\'s, and never an older or a compromised one', async t => {
   const at = (...keys: ReturnType<typeof key>[]) => keyToSignWith(keys, 'at', LATER)
   t.equal(at(), undefined)
-  t.equal(at(key(4), key(7)), undefined, 'neither the past nor the far future')
+  t.equal(at(key(3), key(7)), undefined, 'neither the past nor the far future')
+  t.match(at(key(4), key(5)), { slot: 5 })
   t.match(at(key(6), key(5)), { slot: 5 })
   t.match(at(key(5), key(5, { rev: 2 }), key(5, { rev: 1 })), { slot: 5, rev: 2 })
   t.match(at(key(5, { compromised: true }), key(6)), { slot: 6 })
@@ -43,6 +44,8 @@ t.test('where every key is young, on a first start, the first made signs at once
   t.match(keyToSignWith(young, 'at', { slot: 5, at: 1_001, leadSeconds: 300 }), { slot: 5, rev: 0 })
   const struck = [key(5, { createdAt: 1_000, compromised: true }), key(5, { rev: 1, createdAt: 1_010 }), key(6, { createdAt: 999 })]
   t.match(keyToSignWith(struck, 'at', { slot: 5, at: 1_011, leadSeconds: 300 }), { slot: 6 }, 'also after an emergency in its first minutes')
+  t.match(keyToSignWith([key(4, { createdAt: 1_000 }), ...young], 'at', { slot: 5, at: 1_001, leadSeconds: 300 }), { slot: 4 }, 'and beyond its slot, while the next one is young')
+  t.match(keyToSignWith([key(4, { createdAt: 1_000 }), ...young], 'at', { slot: 5, at: 1_300, leadSeconds: 300 }), { slot: 5 })
 })
 
 t.test('keys are due for this slot and the next, for every use', async t => {

@@ -14,12 +14,12 @@ export const refreshEveryMs = (slotSeconds: number): number => Math.min(60_000, 
 /**
  * The key to sign with at that instant: this slot's newest, else the next slot's. A key younger than `leadSeconds` waits,
  * because verifiers that cache the key set do not have it yet: after an emergency the next slot's key, which everybody
- * has, signs until the replacement has been public long enough. Only where every key is young (a first start) one signs
- * at once, the first made before its replacements.
+ * has, signs until the replacement has been public long enough. Where every key is young (a first start) the first made
+ * signs, also a little beyond its slot.
  */
 export function keyToSignWith<K extends Scheduled> (keys: Iterable<K>, use: KeyUse, { slot, at, leadSeconds }: { slot: number, at: number, leadSeconds: number }): K | undefined {
-  const usable = [...keys].filter(key => key.use === use && !key.compromised && (key.slot === slot || key.slot === slot + 1))
-  const known = usable.filter(key => key.createdAt + leadSeconds <= at)
+  const usable = [...keys].filter(key => key.use === use && !key.compromised && Math.abs(key.slot - slot) <= 1)
+  const known = usable.filter(key => key.slot >= slot && key.createdAt + leadSeconds <= at)
   if (known.length > 0) return known.sort((a, b) => a.slot - b.slot || b.rev - a.rev)[0]
   return usable.sort((a, b) => a.rev - b.rev || a.slot - b.slot)[0]
 }

@@ -11,7 +11,7 @@ const POLL_EVERY_MS = 500
 const RETRY_AFTER_MS = 1_000
 const RECONCILE_EVERY_MS = 60_000
 const FROM_THE_START = '0'
-const SWEEP_EVERY_SECONDS = 10
+const SWEEP_EVERY_SECONDS = 1
 /** The longest access token that any configuration allows, and 120 s. */
 const LONGEST_RETENTION_SECONDS = 3_720
 
