@@ -9,7 +9,7 @@ const variable = <T, D extends string | undefined>(name: string, parse: Parse<T>
 /** The one schema: the type, the checks, the printed form and docs/configuration.md are all made from it. */
 export const variables = {
   databaseUrl: variable('DATABASE_URL', postgresUrl, undefined, 'PostgreSQL 14 or newer. Embedded PostgreSQL when absent; required in production.', true),
-  publicUrl: variable('PUBLIC_URL', publicUrl, undefined, 'Issuer (`iss`) and base of every link; never taken from request headers. `http://localhost:<PORT>` when absent.'),
+  publicUrl: variable('PUBLIC_URL', publicUrl, undefined, 'Issuer (`iss`) and base of every link; never taken from request headers. `http://localhost:<PORT>` when absent; required in production.'),
   port: variable('PORT', integer(0, 65535), '3000', 'Port of the service.'),
   host: variable('HOST', text(255), '127.0.0.1', 'Address to listen on (`0.0.0.0` in the image).'),
   keyEncryptionKey: variable('KEY_ENCRYPTION_KEY', keyEncryptionKeys, undefined, '`id:base64[,id:base64]`, 32 bytes each; the first encrypts, all decrypt. Generated beside the embedded database; required in production.', true),
@@ -74,7 +74,7 @@ export function loadConfig (env: Environment, readFile: (path: string) => string
   }
   const production = env['NODE_ENV'] === 'production'
   const config = derive(values as Values, production)
-  faults.push(...contradictions(config))
+  faults.push(...contradictions(config, 'publicUrl' in values))
   if (faults.length > 0) throw new ConfigError(faults)
   return Object.freeze(config)
 
@@ -121,11 +121,12 @@ function derive (values: Values, production: boolean): Config {
   }
 }
 
-function contradictions (config: Config): string[] {
+function contradictions (config: Config, publicUrlGiven: boolean): string[] {
   const local = /^http:\/\/(localhost|127\.0\.0\.1)(:|$)/.test(config.publicUrl)
   return [
     config.production && config.databaseUrl === undefined && 'DATABASE_URL is required in production',
     config.production && config.keyEncryptionKey === undefined && 'KEY_ENCRYPTION_KEY is required in production, as id:base64 of 32 random bytes (`openssl rand -base64 32`)',
+    config.production && !publicUrlGiven && 'PUBLIC_URL is required in production: it is the issuer of every token',
     config.production && !config.publicUrl.startsWith('https:') && !local && 'PUBLIC_URL must be https in production',
     config.keySlotSeconds < 4 * config.jwksMaxAgeSeconds && 'KEY_SLOT_SECONDS must be at least 4 × JWKS_MAX_AGE_SECONDS',
     config.sessionMaxSeconds < config.refreshTokenTtlSeconds && 'SESSION_MAX_SECONDS must not be shorter than REFRESH_TOKEN_TTL_SECONDS',

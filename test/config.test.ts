@@ -33,8 +33,8 @@ t.test('production with all it needs starts without any relaxation', async t => 
 
 t.test('production says all that is missing at once', async t => {
   const found = faults({ NODE_ENV: 'production' })
-  t.equal(found.length, 2)
-  for (const name of ['DATABASE_URL', 'KEY_ENCRYPTION_KEY']) t.ok(found.some(fault => fault.startsWith(name)), name)
+  t.equal(found.length, 3)
+  for (const name of ['DATABASE_URL', 'KEY_ENCRYPTION_KEY', 'PUBLIC_URL']) t.ok(found.some(fault => fault.startsWith(name)), name)
   t.strictSame(faults({ ...PRODUCTION, PUBLIC_URL: 'http://auth.example.com' }), ['PUBLIC_URL must be https in production'])
   for (const url of ['http://localhost.evil.example', 'http://127.0.0.1.evil.example']) t.strictSame(faults({ ...PRODUCTION, PUBLIC_URL: url }), ['PUBLIC_URL must be https in production'], url)
   t.strictSame(faults({ ...PRODUCTION, PUBLIC_URL: 'http://localhost:3000' }), [], 'a try-out on one machine')

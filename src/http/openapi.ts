@@ -29,6 +29,7 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
       },
     },
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => typeof schema.$id === 'string' ? schema.$id : `schema${index}` },
+    transformObject: document => withOptionalBodies((document as unknown as { openapiObject: Document }).openapiObject) as object,
     transform: ({ schema, url, route }) => {
       const auth = route.config?.auth
       const security = auth === 'bearer' ? [{ accessToken: [] }] : auth === 'refresh_token' ? [{ refreshCookie: [] }, {}] : []
@@ -36,5 +37,21 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
     },
   })
 }, { name: 'openapi' })
+
+type Content = Record<string, { schema: { type?: string | string[] } }>
+type Operation = { requestBody?: { required?: boolean, content: Content } }
+type Document = { paths: Record<string, Record<string, Operation>> }
+
+/** "An object or null" is how the validator says that a body may be left out; for readers of the contract it is simply not required. */
+function withOptionalBodies (document: Document): Document {
+  for (const { requestBody } of Object.values(document.paths).flatMap(operations => Object.values(operations))) {
+    for (const { schema } of Object.values(requestBody?.content ?? {})) {
+      if (!Array.isArray(schema.type) || !schema.type.includes('null')) continue
+      schema.type = 'object'
+      requestBody!.required = false
+    }
+  }
+  return document
+}
 
 export const openapiYaml = (app: FastifyInstance): string => app.swagger({ yaml: true })

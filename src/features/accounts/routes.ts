@@ -39,7 +39,7 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       operationId: 'getMe',
       summary: 'Read the signed-in user',
       tags: ['Account'],
-      response: { 200: Type.Ref('User'), ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable') },
+      response: { 200: Type.Ref('User', { description: 'The user as the database has them now.' }), ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable') },
     },
   }, async request => userAnswer(await readOwnAccount(ctx, request.user)))
 }

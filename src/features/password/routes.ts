@@ -26,7 +26,7 @@ export async function passwordRoutes (instance: FastifyInstance, { ctx }: { ctx:
         scope: Type.Optional(Type.String({ pattern: '^(account|admin)( (account|admin))?$', description: '`admin` is granted only to users with that role.', examples: ['account'] })),
       }),
       response: {
-        200: Type.Ref('SignedIn'),
+        200: Type.Ref('SignedIn', { description: 'Signed in.' }),
         ...problemResponses('invalid_request', 'invalid_credentials', 'email_not_verified', 'origin_not_allowed', 'body_too_large', 'unsupported_media_type', 'login_busy', 'database_unavailable'),
       },
     },

@@ -28,7 +28,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       tags: ['Sign-in'],
       body: Body,
       response: {
-        200: Type.Ref('Tokens'),
+        200: Type.Ref('Tokens', { description: 'The next pair.' }),
         ...problemResponses('invalid_request', 'no_session', 'session_ended', 'origin_not_allowed', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
       },
     },
