@@ -10,8 +10,8 @@ const dist = new URL('../dist/', import.meta.url)
 const files = readdirSync(dist, { recursive: true }).filter(file => file.endsWith('.js') && file !== 'cli/main.js' && !/(^|\/)browser\.js$|prismaNamespaceBrowser/.test(file))
 for (const file of files) await import(new URL(file, dist))
 
-const [{ buildApp }, { loadConfig }, { createLog }, { systemClock }, { openDatabase }, { Passwords }] = await Promise.all(
-  ['app', 'config', 'log', 'lib/clock', 'db/client', 'core/passwords/hash'].map(name => import(new URL(`${name}.js`, dist))))
+const [{ buildApp }, { loadConfig }, { createLog }, { systemClock }, { openDatabase }, { Passwords }, { Revocations }] = await Promise.all(
+  ['app', 'config', 'log', 'lib/clock', 'db/client', 'core/passwords/hash', 'core/revocations/live'].map(name => import(new URL(`${name}.js`, dist))))
 
 const environment = { NODE_ENV: 'production', DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none', KEY_ENCRYPTION_KEY: `build:${randomBytes(32).toString('base64')}`, PUBLIC_URL: 'http://localhost:3000', LOG_LEVEL: 'silent' }
 const config = loadConfig(environment, () => '')
@@ -19,7 +19,7 @@ const log = createLog(config)
 const { db, close } = openDatabase(config.databaseUrl, { log })
 const passwords = new Passwords(config)
 await passwords.selfTest()
-const ctx = { config, clock: systemClock, log, db, passwords, revocations: { readAt: 0 } }
+const ctx = { config, clock: systemClock, log, db, passwords, revocations: new Revocations({ db, log }) }
 for (const docs of [true, false]) {
   const app = await buildApp({ ...ctx, config: { ...config, docs } })
   const statuses = []
