@@ -1,0 +1,67 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { base64url } from 'jose'
+import type { AccessClaims } from '../claims.ts'
+
+/** One ending: kind (s session, u user, j token, k key, a everything), id, end of its life, and for u and a the value below which tokens are refused. */
+type Item = [kind: string, id: string, expiresAt: number, val?: number]
+export type FeedDocument = { cursor: string, as_of: number, full: boolean, e: Item[] }
+type Entry = { expiresAt: number, val: number }
+type Kinds = Record<'s' | 'u' | 'j' | 'k' | 'a', Map<string, Entry>>
+
+const SWEEP_EVERY_SECONDS = 10
+const noKinds = (): Kinds => ({ s: new Map(), u: new Map(), j: new Map(), k: new Map(), a: new Map() })
+
+/** What has ended, as the feed told it. Applying an entry twice changes nothing. */
+export class RevocationSet {
+  #kinds = noKinds()
+  #asOf = 0
+  #sweptAt = 0
+
+  /** Database time of the newest document, in seconds; 0 before the first. */
+  get asOf (): number { return this.#asOf }
+  get size (): number { return Object.values(this.#kinds).reduce((sum, map) => sum + map.size, 0) }
+
+  apply ({ as_of: asOf, full, e }: Pick<FeedDocument, 'as_of' | 'full' | 'e'>, now = Date.now() / 1000): void {
+    // A full document from before what we have (two requests crossed) must not take away what came since.
+    if (full && asOf >= this.#asOf) this.#kinds = noKinds()
+    for (const [kind, id, expiresAt, val = 0] of e) {
+      if (!Object.hasOwn(this.#kinds, kind)) continue // a kind of a later version
+      const map = this.#kinds[kind as keyof Kinds]
+      const known = map.get(id)
+      map.set(id, { expiresAt: Math.max(expiresAt, known?.expiresAt ?? 0), val: Math.max(val, known?.val ?? val) })
+    }
+    this.#asOf = Math.max(this.#asOf, asOf)
+    this.#sweep(Math.min(now, this.#asOf))
+  }
+
+  isRevoked ({ sid, jti, sub, ver, iat }: Pick<AccessClaims, 'sid' | 'jti' | 'sub' | 'ver' | 'iat'>, kid: string): boolean {
+    const { s, u, j, k, a } = this.#kinds
+    // Nothing is hashed for a kind of which nothing ended.
+    return (s.size > 0 && s.has(idOf('s', sid))) || (j.size > 0 && j.has(idOf('j', jti))) || (k.size > 0 && k.has(idOf('k', kid))) ||
+      (u.size > 0 && (u.get(idOf('u', sub))?.val ?? -Infinity) > ver) || (a.size > 0 && (a.get(EVERYTHING)?.val ?? -Infinity) > iat)
+  }
+
+  /** Only what both this clock and the database's say is over: a clock that runs ahead for a while must revive nothing. */
+  #sweep (now: number): void {
+    if (Math.abs(now - this.#sweptAt) < SWEEP_EVERY_SECONDS) return
+    this.#sweptAt = now
+    for (const map of Object.values(this.#kinds)) for (const [id, { expiresAt }] of map) if (expiresAt < now) map.delete(id)
+  }
+}
+
+const encoder = new TextEncoder()
+/** Synchronous on purpose: a WebCrypto digest takes longer than a signature check for want of a thread. */
+const idOf = (kind: string, value: string): string => base64url.encode(sha256(encoder.encode(`${kind}:${value}`)).subarray(0, 12))
+const EVERYTHING = idOf('a', '')
+
+/** @returns null when it is no document of this feed: it is not applied in part */
+export function parseDocument (value: unknown): FeedDocument | null {
+  if (typeof value !== 'object' || value === null) return null
+  const { v, cursor, as_of: asOf, full, e } = value as Record<string, unknown>
+  if (v !== 1 || typeof cursor !== 'string' || !isNumber(asOf) || typeof full !== 'boolean' || !Array.isArray(e)) return null
+  return e.every(isItem) ? { cursor, as_of: asOf, full, e } : null
+}
+
+const isItem = (item: unknown): item is Item => Array.isArray(item) && typeof item[0] === 'string' && typeof item[1] === 'string' &&
+  isNumber(item[2]) && (item[3] === undefined || isNumber(item[3]))
+export const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
