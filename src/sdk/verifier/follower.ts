@@ -36,13 +36,9 @@ export class Follower {
   #via: 'stream' | 'poll' | undefined
   #reading: Promise<void> | undefined
   #readNowAt = -Infinity
-  readonly #firstAttempt: Promise<void>
-  #settle!: () => void
+  #firstRead: Promise<void> | undefined
 
-  constructor (deps: Deps) {
-    this.#deps = deps
-    this.#firstAttempt = new Promise(resolve => { this.#settle = resolve })
-  }
+  constructor (deps: Deps) { this.#deps = deps }
 
   /**
    * Seconds that this copy lags behind the database at most. By this machine's clock, but never less than the time since the last fresher
@@ -56,21 +52,14 @@ export class Follower {
   start (): void {
     if (this.#started || this.#closing.signal.aborted) return
     this.#started = true
+    this.#firstRead = this.refresh()
     this.#follow()
   }
 
-  close (): void {
-    this.#closing.abort()
-    this.#settle()
-  }
+  close (): void { this.#closing.abort() }
 
-  /** Until there is a copy at all, or the first attempts have failed: a verifier that has just started must not take what ended before. */
-  async ready (): Promise<void> {
-    if (this.#deps.revocations.asOf > 0) return
-    const timer = setTimeout(this.#settle, READ_NOW_MS) // not a quiet one: somebody awaits it
-    await this.#firstAttempt
-    clearTimeout(timer)
-  }
+  /** Until the first read is over: a verifier that has just started must not take what ended before. */
+  async ready (): Promise<void> { await this.#firstRead }
 
   /** One read for all who need it now. Whether it helped, `staleness` says. */
   async refresh (): Promise<void> {
@@ -84,7 +73,8 @@ export class Follower {
 
   async #follow (): Promise<void> {
     const { signal } = this.#closing
-    let failures = 0
+    await this.#firstRead
+    let failures = this.#cursor === undefined ? 1 : 0
     let streamAt = -Infinity
     while (!signal.aborted) {
       const streaming = performance.now() >= streamAt
@@ -94,7 +84,8 @@ export class Follower {
       this.#askedAt = performance.now()
       try {
         if (streaming) await this.#stream()
-        else await this.#read(this.#cursor === undefined ? undefined : WAIT_SECONDS, (WAIT_SECONDS + 10) * 1000, 'poll')
+        // After a failure the first thing to know is how things stand: that answer is not to be held back.
+        else await this.#read(failures > 0 ? undefined : WAIT_SECONDS, (WAIT_SECONDS + 10) * 1000, 'poll')
         failures = 0
         // A node that goes ends all its streams at once; its readers need not come back at once.
         if (streaming) await sleep(Math.random() * SPACING_MS, signal)
@@ -105,7 +96,6 @@ export class Follower {
         streamAt = streaming && this.#via !== 'stream' ? performance.now() + STREAM_AGAIN_MS : -Infinity
         this.#via = undefined
         this.#failed(error)
-        if (failures > 1) this.#settle()
       }
     }
   }
@@ -157,7 +147,6 @@ export class Follower {
     if (document.as_of > revocations.asOf) this.#receivedAt = performance.now()
     revocations.apply(document)
     if (document.cursor !== '') this.#cursor = document.cursor
-    this.#settle()
     if (via && this.#via !== via) {
       this.#via = via
       emit({ type: 'feed_connected', via })
