@@ -1,0 +1,67 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+
+// Makes the folder that is published as stateless-auth-verifier: compiled code, its types, its own package.json.
+//   node scripts/pack-sdk.ts [--check]
+
+type Package = { version: string, license: string, dependencies: Record<string, string> }
+const NAME = 'stateless-auth-verifier'
+const SUBPATHS = { '.': 'index', './fastify': 'fastify', './express': 'express', './hono': 'hono' }
+
+export function packSdk (out: string): void {
+  const root = JSON.parse(readFileSync('package.json', 'utf8')) as Package
+  rmSync(out, { recursive: true, force: true })
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.sdk.json', '--outDir', out], { stdio: 'inherit' })
+  // The compiler rewrites `.ts` in what runs, and leaves it in declarations, where nobody else has such files.
+  for (const file of readdirSync(out, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.d.ts'))) {
+    const path = join(out, file)
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/(from '\.[^']*)\.ts'/g, "$1.js'"))
+  }
+  const need = (name: string): string => `^${root.dependencies[name]}`
+  writeFileSync(join(out, 'package.json'), JSON.stringify({
+    name: NAME,
+    version: root.version,
+    description: 'Verifies access tokens of stateless-auth in another service, and follows its revocation feed.',
+    license: root.license,
+    type: 'module',
+    sideEffects: false,
+    engines: { node: '>=20.19' },
+    files: ['claims.js', 'claims.d.ts', 'verifier'],
+    exports: Object.fromEntries(Object.entries(SUBPATHS).map(([path, file]) => [path, { types: `./verifier/${file}.d.ts`, default: `./verifier/${file}.js` }])),
+    dependencies: { '@noble/hashes': need('@noble/hashes'), jose: need('jose') },
+  }, null, 2) + '\n')
+  cpSync('docs/verifier.md', join(out, 'README.md'))
+  cpSync('LICENSE', join(out, 'LICENSE'))
+}
+
+/** The tarball as npm would publish it. */
+export function tarballOf (folder: string, into: string): string {
+  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--silent', '--pack-destination', resolve(into)], { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as [{ filename: string }]
+  return join(into, filename)
+}
+
+/** @returns what two independent checkers of packages have to say against it */
+export async function faultsOf (folder: string): Promise<string[]> {
+  const { messages, pkg } = await publint({ pkgDir: folder, strict: true })
+  const work = mkdtempSync(join(tmpdir(), 'pack-'))
+  try {
+    const analysis = await checkPackage(createPackageFromTarballData(readFileSync(tarballOf(folder, work))))
+    if (!analysis.types) return ['no types']
+    // ES modules only, with subpaths: resolvers from before `exports` are not served, and CommonJS loads it by import() or require(esm).
+    const problems = analysis.problems.filter(problem => !('resolutionKind' in problem && problem.resolutionKind === 'node10') && problem.kind !== 'CJSResolvesToESM')
+    return [...messages.map(message => formatMessage(message, pkg) ?? message.code), ...problems.map(problem => JSON.stringify(problem))]
+  } finally { rmSync(work, { recursive: true }) }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  packSdk('dist-sdk')
+  const faults = process.argv.includes('--check') ? await faultsOf('dist-sdk') : []
+  for (const fault of faults) console.error(fault)
+  process.exitCode = faults.length > 0 ? 1 : 0
+}
