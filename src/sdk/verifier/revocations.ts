@@ -1,5 +1,4 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { base64url } from 'jose'
 import type { AccessClaims } from '../claims.ts'
 
 /** One ending: kind (s session, u user, j token, k key, a everything), id, end of its life, and for u and a the value below which tokens are refused. */
@@ -50,8 +49,17 @@ export class RevocationSet {
 }
 
 const encoder = new TextEncoder()
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 /** Synchronous on purpose: a WebCrypto digest takes longer than a signature check for want of a thread. */
-const idOf = (kind: string, value: string): string => base64url.encode(sha256(encoder.encode(`${kind}:${value}`)).subarray(0, 12))
+function idOf (kind: string, value: string): string {
+  const bytes = sha256(encoder.encode(`${kind}:${value}`))
+  let id = ''
+  for (let at = 0; at < 12; at += 3) {
+    const bits = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!
+    id += ALPHABET[bits >> 18]! + ALPHABET[bits >> 12 & 63]! + ALPHABET[bits >> 6 & 63]! + ALPHABET[bits & 63]!
+  }
+  return id
+}
 const EVERYTHING = idOf('a', '')
 
 /** @returns null when it is no document of this feed: it is not applied in part */

@@ -1,0 +1,68 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
+import { createVerifier } from '../src/sdk/verifier/index.ts'
+
+// What the verifier costs beyond the signature: tokens seen for the first time, through the SDK and through jose alone (keys in memory, the
+// same issuer, audience and typ checked). Once with an empty feed, once with a busy one. Goal: at least 0.90 of bare jose.
+//   node bench/sdk.ts [--smoke]
+
+const smoke = process.argv.includes('--smoke')
+const [TOKENS, ROUNDS] = smoke ? [100, 2] : [2_000, 15]
+const audience = 'https://api.example'
+
+const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+const jwk = { ...await exportJWK(publicKey), kid: 'k', alg: 'ES256', use: 'sig' }
+const busy = Array.from({ length: 20_000 }, (_, at) => ['suj'[at % 3], randomBytes(12).toString('base64url'), Date.now() / 1000 + 600, 2])
+let entries: unknown[] = []
+const server = createServer(({ url }, answer) => {
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const document = { v: 1, feed: randomUUID(), cursor: 'c', as_of: Date.now() / 1000, ttl: 720, full: true, e: entries }
+  if (url!.endsWith('/stream')) {
+    answer.writeHead(200, { 'content-type': 'text/event-stream' }).write(`id: c\nevent: full\ndata: ${JSON.stringify(document)}\n\n`)
+    return
+  }
+  answer.writeHead(200, { 'content-type': 'application/json' })
+  answer.end(JSON.stringify(url!.endsWith('jwks.json') ? { keys: [jwk] } : url!.includes('well-known') ? { issuer, jwks_uri: `${issuer}/jwks.json` } : document))
+}).listen(0, '127.0.0.1')
+await new Promise(resolve => server.once('listening', resolve))
+const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+const tokens = await Promise.all(Array.from({ length: TOKENS }, async () => {
+  const sid = randomUUID()
+  return await new SignJWT({ client_id: 'app', jti: `${sid}.1`, sid, ver: 1, auth_time: 1, amr: ['pwd'], acr: 'aal1', scope: 'account', roles: [] })
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: 'k' }).setIssuer(issuer).setAudience(audience).setSubject(randomUUID()).setIssuedAt().setExpirationTime('10m').sign(privateKey)
+}))
+
+const keys = createRemoteJWKSet(new URL(`${issuer}/jwks.json`))
+const bare = async (token: string): Promise<unknown> => await jwtVerify(token, keys, { algorithms: ['ES256', 'RS256'], typ: 'at+jwt', issuer, audience, clockTolerance: 60 })
+
+async function secondsFor (verify: (token: string) => Promise<unknown>): Promise<number> {
+  const began = performance.now()
+  for (const token of tokens) await verify(token)
+  return (performance.now() - began) / 1000
+}
+
+const median = (numbers: number[]): number => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!
+
+for (const [feed, content] of [['empty feed', []], ['feed of 20,000 endings', busy]] as const) {
+  entries = [...content]
+  const verifier = createVerifier({ issuer, audience })
+  await verifier.verify(tokens[0]!, { maxStaleness: 5 })
+  await secondsFor(verifier.verify)
+  await secondsFor(bare)
+  const ratios: number[] = []
+  const [sdk, jose]: [number[], number[]] = [[], []]
+  // In turns, so that whatever else the machine does falls on both.
+  for (let round = 0; round < ROUNDS; round++) {
+    const [a, b] = round % 2 === 0 ? [await secondsFor(verifier.verify), await secondsFor(bare)] : [await secondsFor(bare), await secondsFor(verifier.verify)].reverse() as [number, number]
+    sdk.push(a)
+    jose.push(b)
+    ratios.push(b / a)
+  }
+  verifier.close()
+  console.log(`${feed}: SDK ${Math.round(TOKENS / median(sdk))}/s, jose ${Math.round(TOKENS / median(jose))}/s, ratio ${median(ratios).toFixed(3)} (goal ≥ 0.90)`)
+}
+server.closeAllConnections()
+server.close()
