@@ -50,12 +50,17 @@ t.test('the breach button reaches another service within two seconds', async t =
   await until(async () => await w.ask((await w.signIn()).access_token) === 'good')
 })
 
-t.test('a service that starts after the ending refuses with its very first verification', async t => {
+t.test('a service that starts after the ending refuses with its very first verification, also when the feed is slower than the keys', async t => {
   const w = await elsewhere(t)
+  const fetch = async (url: string, init: RequestInit) => {
+    if (url.includes('/v1/revocations')) await new Promise(resolve => setTimeout(resolve, 400))
+    return await globalThis.fetch(url, init)
+  }
   const { access_token: token, refresh_token: refreshToken } = await w.signIn()
   await w.call('POST', '/v1/auth/logout', { body: { refresh_token: refreshToken } })
   await w.ctx.revocations.poll()
   t.equal(await w.ask(token), 'revoked')
+  t.equal(await w.ask(token, {}, w.anotherVerifier({ fetch })), 'revoked')
 })
 
 t.test('each kind of ending alone and each pair of them refuses, and its near misses do not', async t => {

@@ -116,6 +116,17 @@ t.test('when the service answers and its database does not, asking for freshness
   await until(async () => await w.ask(token, { maxStaleness: 2 }) === 'good', 8_000)
 })
 
+t.test('a clock that lags an hour cannot hide that the feed is silent', async t => {
+  const w = await elsewhere(t)
+  t.equal(await w.ask((await w.signIn()).access_token), 'good')
+  w.balancer.to(null)
+  const now = Date.now
+  t.teardown(() => { Date.now = now })
+  Date.now = () => now() - 3_600_000
+  t.ok(w.verifier.staleness() < 2)
+  await until(() => w.verifier.staleness() > 2, 5_000)
+})
+
 t.test('a hundred calls that need a fresher copy share one read', async t => {
   const w = await elsewhere(t)
   const { access_token: token } = await w.signIn()
