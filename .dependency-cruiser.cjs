@@ -4,7 +4,9 @@
 const layers = {
   lib: ['^src/lib/', ['^src/lib/']],
   db: ['^src/db/', ['^src/(db|lib)/', '^src/(errors|log)[.]ts$']],
-  core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|config-values)[.]ts$']],
+  // Shipped to others: it stands on nothing of ours.
+  sdk: ['^src/sdk/', ['^src/sdk/']],
+  core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|config-values)[.]ts$', '^src/sdk/claims[.]ts$']],
   context: ['^src/context[.]ts$', ['^src/(core|db|lib)/', '^src/(config|config-values|errors|log)[.]ts$']],
   // faults.ts only judges an error: what the database's absence looks like is known in one place.
   http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context)[.]ts$', '^src/db/faults[.]ts$']],
@@ -41,6 +43,7 @@ module.exports = {
     ...Object.entries(layers).map(([layer, [path, allowed]]) =>
       forbid(`layer-${layer}`, 'Imports go one way: lib → db → core → context → http → features → app → server → cli.', { path }, { path: '^src/', pathNot: allowed })),
     forbid('lib-is-pure', 'No I/O and no package: it can be read alone.', { path: '^src/lib/' }, { path: '.', pathNot: ['^src/', '^(node:)?crypto$'] }),
+    forbid('sdk-runs-anywhere', 'Node, Deno, Bun and edge runtimes: no built-ins, and two packages.', { path: '^src/sdk/' }, { path: '.', pathNot: ['^src/', 'node_modules/(jose|@noble/hashes)/'] }),
     forbid('features-apart', 'Features meet in core (state) or in app.ts (wiring).', { path: '^src/features/([^/]+)/' }, { path: '^src/features/', pathNot: '^src/features/$1/' }),
     forbid('fastify-in-http', 'Below http nothing knows how a request arrives.', { path: '^src/', pathNot: '^src/(lib|http|features)/|^src/app[.]ts$' }, { path: FASTIFY }),
     forbid('fastify-in-routes', 'A rule of a feature takes values, not requests.', { path: '^src/features/', pathNot: '/routes[.]ts$' }, { path: FASTIFY }),
