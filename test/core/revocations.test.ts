@@ -100,6 +100,15 @@ t.test('the higher epoch wins, in whatever order the endings are read', async t 
   t.notOk(live.isRevoked(token({ sub: user, ver: 3 }), 'kid'))
 })
 
+t.test('the higher epoch wins, also where this node hears of its own endings in the wrong order', async t => {
+  const { sql, live } = await setUp(t)
+  const user = randomUUID()
+  await sql(INSERT, row('u', user, 3))
+  await live.poll()
+  live.note('u', user, 2)
+  t.ok(live.isRevoked(token({ sub: user, ver: 2 }), 'kid'))
+})
+
 t.test('an ending is forgotten when no token can be alive, and not before', async t => {
   const { sql, live } = await setUp(t)
   const [soon, later] = [token(), token()]

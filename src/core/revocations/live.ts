@@ -83,7 +83,7 @@ export class Revocations {
 
   /** Whoever has just ended something says so here: this node then knows before its next poll, at no statement more. */
   note (kind: RevocationKind, value: string, val = 0): void {
-    this.#entries.set(entryKey(kind, revocationId(kind, value)), { val, expiresAt: this.#asOf + LONGEST_RETENTION_SECONDS })
+    this.#raise(entryKey(kind, revocationId(kind, value)), { val, expiresAt: this.#asOf + LONGEST_RETENTION_SECONDS })
   }
 
   /** Reads what is new. Overlapping calls share a run. */
@@ -127,10 +127,7 @@ export class Revocations {
       if (!this.#log.add(row)) continue
       changed = true
       keyRevoked ||= row.kind === 'k'
-      const { val, expires_at: expiresAt } = row
-      const key = entryKey(row.kind, row.id)
-      const known = this.#entries.get(key) ?? { val, expiresAt }
-      this.#entries.set(key, { val: Math.max(val, known.val), expiresAt: Math.max(expiresAt, known.expiresAt) })
+      this.#raise(entryKey(row.kind, row.id), { val: row.val, expiresAt: row.expires_at })
     }
     if (page.asOf - this.#sweptAt > SWEEP_EVERY_SECONDS) this.#sweep(page.asOf)
     this.#cursor = page.next
@@ -138,6 +135,12 @@ export class Revocations {
     this.#readAt = performance.now()
     this.#events.emit('read', changed)
     if (keyRevoked) this.#events.emit('key')
+  }
+
+  /** Only ever up: two endings of one user may be heard of in either order. */
+  #raise (key: string, { val, expiresAt }: Entry): void {
+    const known = this.#entries.get(key) ?? { val, expiresAt }
+    this.#entries.set(key, { val: Math.max(val, known.val), expiresAt: Math.max(expiresAt, known.expiresAt) })
   }
 
   #sweep (now: number): void {
