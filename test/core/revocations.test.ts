@@ -156,6 +156,33 @@ t.test('after a restore or a failover to another timeline the endings are read a
   t.notOk(live.isRevoked(lost, 'kid'), 'what did not happen on this timeline is gone')
 })
 
+t.test('a copy that differs is read anew though a poll is under way, and forgets nothing on the way', async t => {
+  const { db, sql } = await setUp(t)
+  let hold: Promise<void> | undefined
+  const held = new Proxy(db, { get: (target, name) => name === '$queryRaw'
+    ? async (...query: [TemplateStringsArray]) => {
+      const answer = await target.$queryRaw(...query)
+      if (query[0].join('').includes('pg_current_snapshot')) await hold
+      return answer
+    }
+    : Reflect.get(target, name) })
+  const live = new Revocations({ db: held, log: silent })
+  const [known, missed] = [token(), token()]
+  await sql(INSERT, row('s', known.sid!))
+  await live.poll()
+  await sql('INSERT INTO revocation (xid, kind, id, expires_at) VALUES (\'3\', \'s\', $1, now() + interval \'1 hour\')', [revocationId('s', missed.sid!)])
+  const release = Promise.withResolvers<void>()
+  hold = release.promise
+  const polling = live.poll()
+  const reconciling = live.reconcile()
+  await sleep(300) // the digest has been compared by then
+  hold = undefined
+  release.resolve()
+  await Promise.all([polling, reconciling])
+  t.ok(live.isRevoked(known, 'kid'), 'what was known is not lost')
+  t.ok(live.isRevoked(missed, 'kid'), 'what was missed is found')
+})
+
 t.test('the purge takes expired endings in batches and leaves the living', async t => {
   const { db, sql } = await setUp(t)
   await sql('INSERT INTO revocation (kind, id, expires_at) SELECT \'s\', decode(md5(n::text), \'hex\'), now() - interval \'1 second\' FROM generate_series(1, 4500) n')

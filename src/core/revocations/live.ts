@@ -103,6 +103,8 @@ export class Revocations {
     const ours = this.#log.all().filter(entry => entry.xid < BigInt(xmin) && entry.expiresAt > theirs.now)
     if (ours.length === theirs.count && fingerprint(ours) === theirs.print) return
     this.#deps.log.warn({ ours: ours.length, theirs: theirs.count }, 'the copy of the revocation feed differed from the table')
+    // A poll that is under way has asked for what is new; joined now, it would pass that off as everything.
+    while (this.#polling) await this.#polling.catch(() => {})
     this.#cursor = FROM_THE_START
     await this.poll()
   }
