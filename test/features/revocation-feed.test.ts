@@ -54,8 +54,12 @@ t.test('an entry whose transaction commits late reaches a reader whose cursor ha
   }
   await late.query('COMMIT')
   await late.end()
-  const document = await read(nodes[1]!, `?since=${cursor}&wait=5`)
-  for (const name of idsOf(document)) seen.add(name)
+  // A node that lags behind the one asked before answers at once with what it has: what is new may come with the next answer.
+  for (let round = 0; round < 3 && seen.size <= expected.length; round++) {
+    const document = await read(nodes[1]!, `?since=${cursor}&wait=3`)
+    for (const name of idsOf(document)) seen.add(name)
+    cursor = document.cursor
+  }
   t.strictSame([...seen].sort(), [...expected, nameOf('late')].sort())
 })
 
