@@ -5,7 +5,7 @@ import type { KeyEncryptionKeys } from '../../src/config-values.ts'
 import { generateKey } from '../../src/core/keys/generate.ts'
 import { Keyring } from '../../src/core/keys/keyring.ts'
 import { sealKey } from '../../src/core/keys/sealing.ts'
-import { insertKey } from '../../src/core/keys/store.ts'
+import { compromiseKey, insertKey } from '../../src/core/keys/store.ts'
 import { openDatabase, type Db } from '../../src/db/client.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
@@ -68,6 +68,22 @@ t.test('a new key-encryption key in front takes over the stored keys, and the ol
   t.strictSame(after.signingKey('rt', now()).secret, before.signingKey('rt', now()).secret)
   await t.rejects(ringOn(db, old).reload(), { name: 'StartError', message: /"new", which KEY_ENCRYPTION_KEY does not contain/ })
   await t.rejects(ringOn(db, keks('new')).reload(), { name: 'StartError', message: /another "new"/ }, 'the same id with other bytes')
+})
+
+t.test('a node that lacks the new key-encryption key still stops at once using a key that was revoked', async t => {
+  const url = await freshDatabase(t)
+  const db = open(t, url)
+  const old = keks('old')
+  const behind = ringOn(db, old)
+  await behind.reload()
+  const fresh = keks('new')
+  await ringOn(db, new Map([...fresh, ...old])).reload() // a node of the next deployment moves the keys over
+  const { kid } = behind.signingKey('rt', now())
+  await compromiseKey(db, kid)
+  await ringOn(db, new Map([...keks('newer'), ...fresh])).reload() // its replacement is there too, and does not open here
+  await t.rejects(behind.reload(), { name: 'StartError' })
+  t.equal(behind.find('rt', kid), undefined)
+  t.not(behind.signingKey('rt', now()).kid, kid)
 })
 
 t.test('rows that somebody with write access swapped, renamed or moved do not open', async t => {

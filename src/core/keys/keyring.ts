@@ -115,6 +115,7 @@ export class Keyring {
     for (let attempt = 0; attempt < 5; attempt++) {
       const startedAt = performance.now()
       const { rows, now } = await loadKeys(db, horizon, keySlotSeconds)
+      this.#retire(rows)
       const missing = missingKeys(rows, slotAt(now, keySlotSeconds))
       if (missing.length === 0) {
         this.#skew = now - clock.now() / 1000
@@ -135,15 +136,24 @@ export class Keyring {
     if (won) log.info({ kid: key.kid, alg: key.alg, ...place }, 'signing key created')
   }
 
+  /** Before anything that can fail, such as a new key sealed under a key-encryption key that this node does not have yet. */
+  #retire (rows: readonly KeyRow[]): void {
+    for (const { kid, compromised } of rows) {
+      const known = this.#keys.get(kid)
+      if (compromised && known && !known.compromised) this.#keys = new Map([...this.#keys, [kid, { ...known, compromised }]])
+    }
+  }
+
   /** Keys that were open already are kept, and with them what others have cached by their identity. */
   #open (row: KeyRow): Key {
     const known = this.#keys.get(row.kid)
     if (known?.compromised === row.compromised) return known
     const { use, slot, rev, kid, alg, compromised, created_at: createdAt } = row
-    const secret = unsealKey(this.#deps.settings.keyEncryptionKey, row)
+    // A compromised key is only known by name: nothing is signed or verified with it.
+    const secret = compromised ? Buffer.alloc(0) : unsealKey(this.#deps.settings.keyEncryptionKey, row)
     return {
       use, slot, rev, kid, alg, compromised, createdAt,
-      secret: alg === 'HS256' ? secret : privatePem(secret),
+      secret: alg === 'HS256' || compromised ? secret : privatePem(secret),
       public: row.public_jwk && { jwk: row.public_jwk, pem: publicPem(row.public_jwk) },
     }
   }
@@ -151,7 +161,7 @@ export class Keyring {
   async #rewrap (rows: readonly KeyRow[]): Promise<void> {
     const { db, settings: { keyEncryptionKey } } = this.#deps
     const [current] = keyEncryptionKey.keys()
-    for (const row of rows.filter(row => row.kek_id !== current)) {
+    for (const row of rows.filter(row => row.kek_id !== current && !row.compromised)) {
       const { sealed, kekId } = sealKey(keyEncryptionKey, row, unsealKey(keyEncryptionKey, row))
       await rewrapKey(db, row.kid, row.kek_id, kekId, sealed)
     }
