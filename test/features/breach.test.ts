@@ -67,3 +67,15 @@ t.test('the breach button ends every session of everybody with a handful of rows
     return (await here.verify(again.access_token, other)).statusCode === 200 && (await here.refresh(again.refresh_token, other)).statusCode === 200
   })
 })
+
+t.test('after the breach button no node renews an old session, not even one that has not heard of it yet', async t => {
+  const here = await world(t)
+  const behind = await here.anotherNode()
+  const session = await here.signIn()
+  behind.ctx.revocations.stop()
+  behind.ctx.keyring.stop()
+  t.equal(await operator(here)('sessions', 'revoke-all'), 0)
+  await until(async () => (await here.verify(session.access_token)).statusCode === 401)
+  const answer = await here.refresh(session.refresh_token, behind)
+  t.equal(answer.json().code, 'session_ended', 'its access token would be younger than the button')
+})

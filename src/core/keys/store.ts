@@ -1,4 +1,5 @@
 import type { Db } from '../../db/client.ts'
+import { Prisma } from '../../db/generated/client.ts'
 import { revocationId } from '../../lib/digest.ts'
 import { retention } from '../revocations/store.ts'
 import type { KeyAlg, NewKey, PublicJwk } from './generate.ts'
@@ -39,6 +40,9 @@ export async function insertKey (db: Db, key: NewKey & { use: KeyUse, slot: numb
 export async function rewrapKey (db: Db, kid: string, from: string, to: string, sealed: Buffer): Promise<void> {
   await db.$executeRaw`UPDATE signing_key SET private_enc = ${sealed}::bytea, kek_id = ${to}::text WHERE kid = ${kid}::text AND kek_id = ${from}::text`
 }
+
+/** For use inside the statement that renews what the key has signed: a node that has not read the feed yet must not renew it. */
+export const isCompromised = (kid: string) => Prisma.sql`EXISTS (SELECT 1 FROM signing_key WHERE kid = ${kid}::text AND compromised_at IS NOT NULL)`
 
 /** Long enough for verifiers that know no feed and follow a cached key set. */
 const KEY_ENTRY_HOURS = 24

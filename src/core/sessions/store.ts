@@ -1,5 +1,6 @@
 import { retryConflicts, type Db } from '../../db/client.ts'
 import { revocationId } from '../../lib/digest.ts'
+import { isCompromised } from '../keys/store.ts'
 import { retention } from '../revocations/store.ts'
 import { ENDED_GENERATION } from '../tokens/refresh-token.ts'
 
@@ -22,11 +23,11 @@ export type Spent = {
  */
 export async function spendGeneration (
   db: Db,
-  { sub, sid, gen, ver, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, graceSeconds: number, lateBudget: number }
+  { sub, sid, gen, ver, kid, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, kid: string, graceSeconds: number, lateBudget: number }
 ): Promise<Spent> {
   const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, roles: string[] | null, late: number | null })[]>`
     WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),
-    u AS (SELECT id, epoch, status, roles FROM users WHERE id = ${sub}::uuid),
+    u AS (SELECT id, epoch, status, roles FROM users WHERE id = ${sub}::uuid AND NOT ${isCompromised(kid)}),
     s AS (
       INSERT INTO refresh_spent AS w (sid, gen, spent_at, late)
       SELECT ${sid}::uuid, p.gen, now(), 0 FROM u, p WHERE u.status = 1 AND u.epoch = p.ver

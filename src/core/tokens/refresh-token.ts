@@ -11,6 +11,9 @@ const REFRESH_TYP = 'rt+jwt'
 /** The generation of a family that has ended; no token carries it. */
 export const ENDED_GENERATION = 2_147_483_647
 
+/** `kid`: the key that signed it. */
+export type VerifiedRefreshToken = { claims: RefreshClaims, kid: string }
+
 export type RefreshClaims = SessionClaims & { iss: string, aud: string, gen: number, iat: number, exp: number }
 
 type Issuer = { publicUrl: string, refreshTokenTtlSeconds: number }
@@ -35,7 +38,7 @@ export function issueRefreshToken (key: Key, config: Issuer, session: SessionCla
  * @throws session_ended for anything that is not a refresh token of ours in its time; database_unavailable when its key
  * is unknown and could not be looked up, so that a node with an old key list never ends a session.
  */
-export async function verifyRefreshToken ({ keyring, clock, config }: { keyring: Keyring, clock: Clock, config: Issuer }, token: string): Promise<RefreshClaims> {
+export async function verifyRefreshToken ({ keyring, clock, config }: { keyring: Keyring, clock: Clock, config: Issuer }, token: string): Promise<VerifiedRefreshToken> {
   const header = parseCompact(token)
   if (!header || header.alg !== 'HS256' || header.typ !== REFRESH_TYP) throw new AppError('session_ended')
   const { key, fresh } = await keyring.findFresh('rt', header.kid)
@@ -43,7 +46,7 @@ export async function verifyRefreshToken ({ keyring, clock, config }: { keyring:
   if (!key) throw new AppError('session_ended')
   const claims = verifySignature(key, token)
   if (!isRefreshClaims(claims, config, clock)) throw new AppError('session_ended')
-  return claims
+  return { claims, kid: key.kid }
 }
 
 /** Signature and `typ` only; every claim, times included, is checked below against our own clock. */

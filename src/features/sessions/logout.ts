@@ -22,7 +22,7 @@ export async function logout (deps: Deps, presented: Presented): Promise<void> {
 
 async function sessionOf (deps: Deps, refreshToken: string): Promise<string | undefined> {
   try {
-    return (await verifyRefreshToken(deps, refreshToken)).sid
+    return (await verifyRefreshToken(deps, refreshToken)).claims.sid
   } catch (error) {
     if (error instanceof AppError && error.code === 'session_ended') return undefined
     throw error

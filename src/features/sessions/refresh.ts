@@ -21,8 +21,8 @@ const LATE_BUDGET = 3
  */
 export async function refresh (deps: Deps, token: string): Promise<IssuedTokens> {
   const { db, config, revocations, log } = deps
-  const { gen, ...session } = await verifyRefreshToken(deps, token)
-  const spent = await spendGeneration(db, { ...session, gen, graceSeconds: config.refreshGraceSeconds, lateBudget: LATE_BUDGET })
+  const { claims: { gen, ...session }, kid } = await verifyRefreshToken(deps, token)
+  const spent = await spendGeneration(db, { ...session, gen, kid, graceSeconds: config.refreshGraceSeconds, lateBudget: LATE_BUDGET })
   if (spent.outcome === 'reuse') {
     await endFamily(db, session.sid)
     revocations.note('s', session.sid)
