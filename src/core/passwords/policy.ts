@@ -13,9 +13,13 @@ export const weaknessMessages: Record<Weakness, string> = {
   contextual: 'It is made from your name, your address or the name of this service.',
 }
 
-/** Runs that hands type without thinking; read in both directions. */
+const reversed = (text: string): string => [...text].reverse().join('')
+
+/** Runs that hands type without thinking, in both directions. */
 const RUNS = ['abcdefghijklmnopqrstuvwxyz', '01234567890123456789', 'qwertyuiopasdfghjklzxcvbnm', 'qwertzuiopasdfghjklyxcvbnm', 'azertyuiopqsdfghjklmwxcvbn',
   '1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p', '1q2w3e4r5t6y7u8i9o0p', 'q1w2e3r4t5y6u7i8o9p0', 'qazwsxedcrfvtgbyhnujmikolp', 'a1b2c3d4e5f6g7h8i9j0']
+  .flatMap(run => [run, reversed(run)])
+const LONGEST_RUN = Math.max(...RUNS.map(run => run.length))
 
 let commonPasswords: ReadonlySet<string> | undefined
 
@@ -58,12 +62,12 @@ function isRepetitive (folded: string): boolean {
   return runsOnly(folded)
 }
 
-/** Can the whole be cut into pieces of at least four characters that each lie in a run, read either way? */
+/** Can the whole be cut into pieces of at least four characters that each lie in a run, read either way? In time that a password of 256 characters cannot stretch. */
 function runsOnly (folded: string): boolean {
   let rest = folded
   while (rest.length > 0) {
-    let taken = rest.length
-    while (taken >= 4 && !RUNS.some(run => run.includes(rest.slice(0, taken)) || run.includes([...rest.slice(0, taken)].reverse().join('')))) taken--
+    let taken = Math.min(rest.length, LONGEST_RUN)
+    while (taken >= 4 && !RUNS.some(run => run.includes(rest.slice(0, taken)))) taken--
     if (taken < 4) return false
     rest = rest.slice(taken)
   }
