@@ -159,13 +159,15 @@ t.test('after a restore or a failover to another timeline the endings are read a
 t.test('a copy that differs is read anew though a poll is under way, and forgets nothing on the way', async t => {
   const { db, sql } = await setUp(t)
   let hold: Promise<void> | undefined
-  const held = new Proxy(db, { get: (target, name) => name === '$queryRaw'
-    ? async (...query: [TemplateStringsArray]) => {
-      const answer = await target.$queryRaw(...query)
-      if (query[0].join('').includes('pg_current_snapshot')) await hold
-      return answer
-    }
-    : Reflect.get(target, name) })
+  const held = new Proxy(db, {
+    get: (target, name) => name === '$queryRaw'
+      ? async (...query: [TemplateStringsArray]) => {
+        const answer = await target.$queryRaw(...query)
+        if (query[0].join('').includes('pg_current_snapshot')) await hold
+        return answer
+      }
+      : Reflect.get(target, name)
+  })
   const live = new Revocations({ db: held, log: silent })
   const [known, missed] = [token(), token()]
   await sql(INSERT, row('s', known.sid!))
