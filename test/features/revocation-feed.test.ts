@@ -150,6 +150,24 @@ t.test('the twenty-first stream of one address is refused, and one that ends mak
   for (const stream of [...streams, again]) stream.close()
 })
 
+t.test('streams with a cursor ahead of this node are counted too, and those whose client leaves meanwhile leave nothing behind', async t => {
+  const here = await world(t)
+  const url = await here.app.listen({ port: 0, host: '127.0.0.1' })
+  const { feed } = await read(here)
+  const headers = { 'last-event-id': `${feed}.9000000000.0000000000000000` }
+  const poll = t.capture(here.ctx.revocations, 'poll', async () => await sleep(200))
+
+  const leavers = Array.from({ length: 20 }, () => get(`${url}/v1/revocations/stream`, { headers, agent: false }).on('error', () => {}))
+  while (poll().length === 0) await sleep(5)
+  await sleep(50)
+  for (const leaver of leavers) leaver.destroy()
+  await sleep(300)
+  const outcomes = await Promise.allSettled(Array.from({ length: 30 }, async () => await open(url, headers)))
+  const streams = outcomes.flatMap(outcome => outcome.status === 'fulfilled' ? [outcome.value] : [])
+  t.equal(streams.length, 20, 'as many as one address may have')
+  for (const stream of streams) stream.close()
+})
+
 t.test('a reader that does not read is cut off before its backlog grows', async t => {
   const here = await world(t)
   const url = await here.app.listen({ port: 0, host: '127.0.0.1' })

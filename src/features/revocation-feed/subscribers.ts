@@ -45,14 +45,16 @@ export class Subscribers {
    * @throws too_many_requests, invalid_cursor
    */
   async add (open: () => ServerResponse, address: string, lastEventId: string | undefined): Promise<void> {
+    const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
+    // From here on without a pause: many who wait for the same read would all be let in.
     const ofAddress = [...this.#open].filter(subscriber => subscriber.address === address).length
     if (this.#open.size >= PER_NODE || ofAddress >= PER_ADDRESS) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
-    const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
     const { state } = this.#revocations
     const news = known ? deltaDocument(state, known) : fullDocument(state)
     const first = news ?? emptyDocument(state)
 
     const raw = open()
+    if (raw.destroyed) return // the client has hung up already: no event would ever take it off the list
     raw.write('retry: 1000\n\n')
     raw.write(news ? eventOf(news) : tickOf(first))
     const subscriber: Subscriber = { raw, address, cursor: parseCursor(first.cursor)! }
