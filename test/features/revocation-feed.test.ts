@@ -183,6 +183,24 @@ t.test('a reader that does not read is cut off before its backlog grows', async 
   t.equal((await here.call('GET', '/livez')).statusCode, 200)
 })
 
+t.test('a reader on a slow line gets a large snapshot to its end, though something ends meanwhile', async t => {
+  const here = await world(t)
+  const url = await here.app.listen({ port: 0, host: '127.0.0.1' })
+  await here.sql("INSERT INTO revocation (kind, id, expires_at) SELECT 's', sha256(convert_to(g::text, 'UTF8')), now() + interval '10 min' FROM generate_series(1, 150000) g")
+  await here.ctx.revocations.poll()
+  const request = get(`${url}/v1/revocations/stream`)
+  const [answer] = await once(request, 'response') as [IncomingMessage]
+  answer.on('error', () => {}).pause()
+  await endASession(here)
+  await endASession(here)
+  let received = ''
+  for await (const chunk of answer.setEncoding('utf8')) {
+    received += chunk
+    if (received.includes('event: rev')) break
+  }
+  t.match(received, /event: full\ndata: .*\n\n/)
+})
+
 t.test('the feed stays open to scripts of any origin, without credentials', async t => {
   const { call } = await world(t)
   const answer = await call('GET', '/v1/revocations', { headers: { origin: 'https://anywhere.example' } })

@@ -7,11 +7,11 @@ import { settleCursor } from './read.ts'
 const PER_NODE = 2_000
 const PER_ADDRESS = 20
 const TICK_MS = 10_000
-/** A reader that lets this much pile up is cut off: it comes back with its cursor and catches up, on any node. */
+/** A reader that lets this much pile up, beside the largest document it was sent, is cut off: it comes back with its cursor and catches up, on any node. */
 const MAX_BUFFERED_BYTES = 262_144
 const MINUTE_MS = 60_000
 
-type Subscriber = { raw: ServerResponse, address: string, cursor: Cursor }
+type Subscriber = { raw: ServerResponse, address: string, cursor: Cursor, largest: number }
 
 /**
  * The open streams of this node. One document is made for all who stand at the same cursor; nothing is queued beyond what
@@ -55,9 +55,9 @@ export class Subscribers {
 
     const raw = open()
     if (raw.destroyed) return // the client has hung up already: no event would ever take it off the list
+    const subscriber: Subscriber = { raw, address, cursor: parseCursor(first.cursor)!, largest: 0 }
     raw.write('retry: 1000\n\n')
-    raw.write(news ? eventOf(news) : tickOf(first))
-    const subscriber: Subscriber = { raw, address, cursor: parseCursor(first.cursor)! }
+    this.#write(subscriber, news ? eventOf(news) : tickOf(first))
     this.#open.add(subscriber)
     // At a random moment, so that the readers of a node do not all come back at once.
     const lifetime = setTimeout(() => raw.end(), (5 + Math.random() * 10) * MINUTE_MS).unref()
@@ -96,9 +96,11 @@ export class Subscribers {
     }
   }
 
-  #write ({ raw }: Subscriber, text: string): void {
-    if (raw.writableLength > MAX_BUFFERED_BYTES) raw.destroy()
-    else raw.write(text)
+  #write (subscriber: Subscriber, text: string): void {
+    const { raw, largest } = subscriber
+    if (raw.writableLength > MAX_BUFFERED_BYTES + largest) { raw.destroy(); return }
+    subscriber.largest = Math.max(largest, text.length)
+    raw.write(text)
   }
 }
 
