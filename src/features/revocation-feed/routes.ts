@@ -5,6 +5,7 @@ import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
+import { isUnchanged } from '../../http/unchanged.ts'
 import { readDelta, readSnapshot } from './read.ts'
 import { Subscribers } from './subscribers.ts'
 
@@ -52,7 +53,7 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
     if (since !== undefined) return await readDelta(ctx, since, Number(wait ?? 0), AbortSignal.any([draining, clientGone(reply)]))
     const { etag, document } = readSnapshot(ctx)
     reply.headers({ etag, 'cache-control': 'public, max-age=1' })
-    return request.headers['if-none-match'] === etag ? await reply.code(304).send(null) : document()
+    return isUnchanged(request, etag) ? await reply.code(304).send(null) : document()
   })
 
   app.get('/v1/revocations/stream', {

@@ -6,6 +6,7 @@ import { toJwks } from '../../core/keys/jwks.ts'
 import { AppError } from '../../errors.ts'
 import { problemResponses } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
+import { isUnchanged } from '../../http/unchanged.ts'
 import { serverMetadata } from './metadata.ts'
 
 const Jwk = Type.Object({
@@ -44,9 +45,7 @@ export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx
     const body = toJwks(keyring.published())
     const etag = `"${hash('sha256', body.keys.map(key => key.kid).join(), 'base64url').slice(0, 22)}"`
     reply.headers({ etag, 'cache-control': cacheControl })
-    // A list, and weakened by whoever compressed on the way (RFC 9110 §13.1.2); the quotes make the tag one word.
-    const known = request.headers['if-none-match']
-    if (known?.includes(etag) || known === '*') return await reply.code(304).send(null)
+    if (isUnchanged(request, etag)) return await reply.code(304).send(null)
     return await reply.send(body)
   })
 
