@@ -5,7 +5,7 @@ import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } fr
 import { createVerifier } from '../src/sdk/verifier/index.ts'
 
 // What the verifier costs beyond the signature: tokens seen for the first time, through the SDK and through jose alone (keys in memory, the
-// same issuer, audience and typ checked). Once with an empty feed, once with a busy one. Goal: at least 0.90 of bare jose.
+// same issuer, audience and typ checked). Each kind of which something ended costs one digest, of 3 µs. Goal: at least 0.90 of bare jose.
 //   node bench/sdk.ts [--smoke]
 
 const smoke = process.argv.includes('--smoke')
@@ -15,8 +15,8 @@ const audience = 'https://api.example'
 
 const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
 const jwk = { ...await exportJWK(publicKey), kid: 'k', alg: 'ES256', use: 'sig' }
-const busy = Array.from({ length: 20_000 }, (_, at) => ['suj'[at % 3], randomBytes(12).toString('base64url'), Date.now() / 1000 + 600, 2])
-let entries: unknown[] = []
+const endings = (kinds: string): unknown[] => Array.from({ length: 20_000 }, (_, at) => [kinds[at % kinds.length], randomBytes(12).toString('base64url'), Date.now() / 1000 + 600, 2])
+let entries: readonly unknown[] = []
 const server = createServer(({ url }, answer) => {
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const document = { v: 1, feed: randomUUID(), cursor: 'c', as_of: Date.now() / 1000, ttl: 720, full: true, e: entries }
@@ -51,8 +51,8 @@ async function costOf (verify: Verify, batch: readonly string[]): Promise<[wall:
 
 const median = (numbers: number[]): number => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!
 
-for (const [feed, content] of [['empty feed', []], ['feed of 20,000 endings', busy]] as const) {
-  entries = [...content]
+for (const [feed, content] of [['empty feed', []], ['20,000 sessions and users ended', endings('su')], ['and single tokens', endings('suj')]] as const) {
+  entries = content
   const verifier = createVerifier({ issuer, audience })
   await verifier.verify(tokens[0]!, { maxStaleness: 5 })
   await costOf(verifier.verify, tokens)

@@ -52,7 +52,7 @@ export function createVerifier ({ issuer, audience, fetch: given, onEvent }: Ver
   const keys = new Keys({ issuer, fetch, emit })
   const revocations = new RevocationSet()
   const follower = new Follower({ url: `${issuer}/v1/revocations`, fetch, revocations, emit })
-  const find: Parameters<typeof jwtVerify>[1] = async (header, token) => await keys.find(header, token)
+  const find: Parameters<typeof jwtVerify>[1] = (header, token) => keys.find(header, token)
 
   return {
     async verify (token, { maxStaleness } = {}) {
