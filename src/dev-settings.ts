@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
 import { keyEncryptionKeys, type KeyEncryptionKeys } from './config-values.ts'
+import { createFile } from './db/embedded/create-file.ts'
 import type { EmbeddedDatabase } from './db/embedded/start.ts'
 import { StartError } from './errors.ts'
 
@@ -42,7 +43,7 @@ async function openEmbedded (dataDir: string, share: boolean): Promise<EmbeddedD
 async function keptKey (dataDir: string): Promise<KeyEncryptionKeys> {
   const file = join(dataDir, 'key-encryption-key')
   await mkdir(dataDir, { recursive: true })
-  await writeFile(file, `dev:${randomBytes(32).toString('base64')}\n`, { flag: 'wx', mode: 0o600 })
+  await createFile(file, `dev:${randomBytes(32).toString('base64')}\n`, 0o600)
     .catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
   const result = keyEncryptionKeys((await readFile(file, 'utf8')).trim())
   if ('fault' in result) throw new StartError(`The key-encryption key in ${file} ${result.fault}.`)

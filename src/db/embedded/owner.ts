@@ -1,12 +1,13 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { StartError } from '../../errors.ts'
+import { createFile } from './create-file.ts'
 import { signal } from './postmaster.ts'
 
 /** Writes our pid into `file`, or refuses while the process named there lives. The file of a killed owner is taken over. */
 export async function claimOwnership (file: string, folder: string): Promise<void> {
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
-      await writeFile(file, `${process.pid} ${await startedAt(process.pid)}`, { flag: 'wx' })
+      await createFile(file, `${process.pid} ${await startedAt(process.pid)}`)
       return
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
