@@ -168,3 +168,14 @@ t.test('what a refresh gives is not more than what was signed in for: roles are 
   t.equal(decodeJwt(demoted.access_token)['scope'], 'account', 'the role was taken away')
   t.equal((await w.verify(demoted.access_token)).headers['x-auth-roles'], 'editor')
 })
+
+t.test('no access token outlives the absolute end of its session', async t => {
+  const { signIn, refresh } = await world(t, { SESSION_MAX_SECONDS: '90', REFRESH_TOKEN_TTL_SECONDS: '60' })
+  const first = await signIn()
+  const second = (await refresh(first.refresh_token)).json()
+  for (const { access_token: token, expires_in: expiresIn } of [first, second]) {
+    const { exp, auth_time: signedIn } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString())
+    t.equal(exp, signedIn + 90)
+    t.ok(expiresIn <= 90)
+  }
+})

@@ -50,9 +50,10 @@ export function issueGeneration (
 ): IssuedTokens {
   const iat = Math.floor(issuedAt)
   const refresh = issueRefreshToken(keyring.signingKey('rt', iat), config, session, gen, iat)
+  const access = issueAccessToken(keyring.signingKey('at', iat), config, session, roles, gen, iat)
   return {
-    accessToken: issueAccessToken(keyring.signingKey('at', iat), config, session, roles, gen, iat),
-    expiresIn: Math.max(0, Math.floor(iat + config.accessTokenTtlSeconds - now)),
+    accessToken: access.token,
+    expiresIn: Math.max(0, Math.floor(access.exp - now)),
     refreshToken: refresh.token,
     refreshMaxAge: session.persist === false ? null : Math.max(0, Math.floor(refresh.exp - now)),
   }

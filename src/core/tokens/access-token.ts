@@ -11,7 +11,8 @@ type Issuer = { publicUrl: string, tokenAudience: string, accessTokenTtlSeconds:
 const signerOf = signerFor(ACCESS_TYP)
 
 /** One generation's access token: its claims depend on nothing but the arguments, so every node issues the same. */
-export function issueAccessToken (key: Key, config: Issuer, session: SessionClaims, roles: string[], gen: number, iat: number): string {
+export function issueAccessToken (key: Key, config: Issuer, session: SessionClaims, roles: string[], gen: number, iat: number): { token: string, exp: number } {
+  const exp = Math.min(iat + config.accessTokenTtlSeconds, session.sexp)
   const claims: AccessClaims = {
     iss: config.publicUrl,
     aud: config.tokenAudience,
@@ -26,7 +27,7 @@ export function issueAccessToken (key: Key, config: Issuer, session: SessionClai
     scope: scopeInForce(session.scope, roles),
     roles,
     iat,
-    exp: iat + config.accessTokenTtlSeconds,
+    exp,
   }
-  return signerOf(key)(claims)
+  return { token: signerOf(key)(claims), exp }
 }
