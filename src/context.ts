@@ -5,7 +5,6 @@ import { Revocations } from './core/revocations/live.ts'
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
 import { openDatabase, type Db } from './db/client.ts'
-import { StartError } from './errors.ts'
 import { systemClock, type Clock } from './lib/clock.ts'
 import type { Log } from './log.ts'
 
@@ -26,29 +25,23 @@ export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: K
 
 /** Opens the (migrated) database, loads keys and endings, tests the hashing module; the caches keep themselves current. */
 export async function createContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<Context> {
-  const { db, close } = openDatabase(databaseUrl, { log })
-  const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey } })
-  const revocations = new Revocations({ db, log })
+  const { db, close: closeDatabase } = openDatabase(databaseUrl, { log })
   const passwords = new Passwords(config)
-  const context: Context = {
-    config, db, clock, log, keyring, revocations, passwords,
-    close: async () => {
-      keyring.stop()
-      revocations.stop()
-      await close()
-    },
+  const revocations = new Revocations({ db, log })
+  const opened: { stop: () => void }[] = [revocations]
+  const close = async () => {
+    for (const cache of opened) cache.stop()
+    await closeDatabase()
   }
-  revocations.onKeyRevoked(async () => await keyring.reread())
   try {
-    const installation = await enterInstallation(context, config)
-    if (installation.keySlotSeconds !== config.keySlotSeconds) {
-      throw new StartError(`KEY_SLOT_SECONDS is ${config.keySlotSeconds}, but this installation was started with ${installation.keySlotSeconds}; it cannot change.`)
-    }
-    const feed = { feed: installation.id, ttlSeconds: installation.maxAccessTokenSeconds + 120 }
-    await Promise.all([keyring.start(), revocations.start(feed), passwords.selfTest()])
-    return context
+    const { id, maxAccessTokenSeconds, maxSessionSeconds } = await enterInstallation({ db }, config)
+    const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey, sessionMaxSeconds: maxSessionSeconds } })
+    opened.push(keyring)
+    revocations.onKeyRevoked(async () => await keyring.reread())
+    await Promise.all([keyring.start(), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), passwords.selfTest()])
+    return { config, db, clock, log, keyring, revocations, passwords, close }
   } catch (error) {
-    await context.close()
+    await close()
     throw error
   }
 }

@@ -25,7 +25,7 @@ export async function settle (config: Config, { share = false } = {}): Promise<D
   try {
     return {
       databaseUrl: databaseUrl ?? embedded!.url,
-      keyEncryptionKey: keyEncryptionKey ?? await keptKey(dataDir),
+      keyEncryptionKey: keyEncryptionKey ?? await keptKey(embedded?.folder ?? dataDir),
       embedded: embedded && { folder: embedded.folder, pid: embedded.pid },
       stop: async () => { await embedded?.stop() },
     }
@@ -40,9 +40,10 @@ async function openEmbedded (dataDir: string, share: boolean): Promise<EmbeddedD
   return (share ? await shareEmbedded(dataDir) : null) ?? await startEmbedded(dataDir)
 }
 
-async function keptKey (dataDir: string): Promise<KeyEncryptionKeys> {
-  const file = join(dataDir, 'key-encryption-key')
-  await mkdir(dataDir, { recursive: true })
+/** Beside the database whose keys it seals: they live and go together. */
+async function keptKey (folder: string): Promise<KeyEncryptionKeys> {
+  const file = join(folder, 'key-encryption-key')
+  await mkdir(folder, { recursive: true })
   await createFile(file, `dev:${randomBytes(32).toString('base64')}\n`, 0o600)
     .catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
   const result = keyEncryptionKeys((await readFile(file, 'utf8')).trim())

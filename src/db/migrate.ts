@@ -27,7 +27,11 @@ export async function readMigrations (folder: URL): Promise<Migration[]> {
  */
 export async function migrateUp (url: string, migrations: readonly Migration[]): Promise<string[]> {
   return await withClient(url, async client => {
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await client.query('SET lock_timeout = \'60s\'')
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK]).catch((cause: pg.DatabaseError) => {
+      if (cause.code === '55P03') throw new StartError('Another node has been migrating this database for a minute; try again when it has finished.', { cause })
+      throw cause
+    })
     await client.query(`CREATE TABLE IF NOT EXISTS _prisma_migrations (
       id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL,
       logs TEXT, rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`)

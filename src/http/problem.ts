@@ -29,7 +29,9 @@ export function toAppError (error: FastifyError): AppError {
 
 export function sendProblem (request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
   const { status } = error
-  if (status >= 500) request.log.error({ code: error.code, err: error.extra.cause ?? error }, 'request failed')
+  if (status === 500) request.log.error({ code: error.code, err: error.extra.cause ?? error }, 'request failed')
+  // Expected under load and in an outage, when there are many: one short line each.
+  else if (status > 500) request.log.warn({ code: error.code, ...(error.extra.cause instanceof Error && { cause: error.extra.cause.message.slice(0, 200) }) }, 'request refused')
   const { retryAfterSeconds } = error.extra
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', challenge(request, error.code))

@@ -53,7 +53,7 @@ t.test('without any setting it starts on a database of its own, and keeps users,
   t.equal((await send(third.url, 'POST', '/v1/auth/login', { body: credentials })).status, 200)
   t.equal(await third.stop(), 0)
   t.equal(await postmaster(), null)
-  t.equal((await stat(join(folder, 'key-encryption-key'))).mode & 0o777, 0o600, 'nobody else reads the key')
+  t.equal((await stat(join(folder, 'postgres/key-encryption-key'))).mode & 0o777, 0o600, 'nobody else reads the key')
 })
 
 t.test('two fresh installations share neither keys nor the key-encryption key', async t => {
@@ -61,7 +61,7 @@ t.test('two fresh installations share neither keys nor the key-encryption key', 
   const nodes = await Promise.all(folders.map(async ({ folder }) => await startEmbeddedNode(t, folder)))
   const seen = (await Promise.all(nodes.map(kids))).flat()
   t.equal(new Set(seen).size, 4)
-  const secrets = await Promise.all(folders.map(async ({ folder }) => await readFile(join(folder, 'key-encryption-key'), 'utf8')))
+  const secrets = await Promise.all(folders.map(async ({ folder }) => await readFile(join(folder, 'postgres/key-encryption-key'), 'utf8')))
   t.not(secrets[0], secrets[1])
   for (const node of nodes) t.equal(await node.stop(), 0)
 })

@@ -174,3 +174,17 @@ t.test('a kid made on another node a moment ago is found; without a database the
   await close()
   t.strictSame(await ringOn(db, kek).findFresh('at', made.kid), { key: undefined, fresh: false })
 })
+
+t.test('a key that has left the JWKS verifies no access token any more: leaking then, it is worth nothing', async t => {
+  const url = await freshDatabase(t)
+  let ahead = 0
+  const clock = { now: () => Date.now() + ahead }
+  const ring = new Keyring({ db: open(t, url), clock, log: silent, settings: { keyEncryptionKey: keks('k'), signingAlg: 'ES256', keySlotSeconds: SLOT, jwksMaxAgeSeconds: 300, accessTokenTtlSeconds: 600, sessionMaxSeconds: 90 * 86_400 } })
+  await ring.reload()
+  const [access, refresh] = [ring.signingKey('at', now()), ring.signingKey('rt', now())]
+  t.equal(ring.find('at', access.kid), access)
+  ahead = (SLOT + 2 * 86_400) * 1000
+  t.equal(ring.find('at', access.kid), undefined)
+  t.notOk(kidsOf(ring).includes(access.kid))
+  t.equal(ring.find('rt', refresh.kid), refresh, 'refresh tokens live longer')
+})

@@ -58,7 +58,9 @@ export class Keyring {
   /** A key that may still verify: known and not compromised. */
   find (use: KeyUse, kid: string): Key | undefined {
     const key = this.#keys.get(kid)
-    return key?.use === use && !key.compromised ? key : undefined
+    if (key?.use !== use || key.compromised) return undefined
+    // What has left the JWKS has no living token: a key that leaks after that is worth nothing.
+    return use === 'at' && !this.#isPublished(key) ? undefined : key
   }
 
   /**
@@ -87,9 +89,12 @@ export class Keyring {
 
   /** What the JWKS shows: keys in use, keys whose tokens still live, and the next slot's. */
   published (): Key[] {
+    return [...this.#keys.values()].filter(key => key.public && this.#isPublished(key))
+  }
+
+  #isPublished (key: Key): boolean {
     const { clock, settings } = this.#deps
-    const now = clock.now() / 1000 + this.#skew
-    return [...this.#keys.values()].filter(key => key.public && isPublished(key, now, settings.keySlotSeconds, settings.accessTokenTtlSeconds))
+    return isPublished(key, clock.now() / 1000 + this.#skew, settings.keySlotSeconds, settings.accessTokenTtlSeconds)
   }
 
   /** A key was revoked: what is being read at this moment may be from before that, so it is read again, until it was. */

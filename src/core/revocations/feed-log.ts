@@ -12,6 +12,8 @@ export type FeedEntry = { name: string, xid: bigint, kind: RevocationKind, id: s
 export class FeedLog {
   #entries: FeedEntry[] = []
   readonly #known = new Set<string>()
+  /** At each place the XOR of all prints from there on; made when first asked for after a change. */
+  #prints: bigint[] | null = null
 
   get size (): number { return this.#entries.length }
 
@@ -25,11 +27,22 @@ export class FeedLog {
     const print = hash('sha256', `${name}:${val}`, 'buffer').readBigUInt64BE()
     const entry = { name, xid: BigInt(xid), kind, id: bytes.toString('base64url'), val, expiresAt, print }
     this.#entries.splice(this.#position(entry.xid + 1n), 0, entry)
+    this.#prints = null
     return true
   }
 
   /** Every entry whose transaction is `xid` or later. */
   from (xid: bigint): FeedEntry[] { return this.#entries.slice(this.#position(xid)) }
+
+  /** Fingerprint of `from(xid)`, however many entries that is. */
+  printFrom (xid: bigint): string {
+    if (!this.#prints) {
+      const prints = [0n]
+      for (const entry of this.#entries.toReversed()) prints.push(prints.at(-1)! ^ entry.print)
+      this.#prints = prints.reverse()
+    }
+    return hex(this.#prints[this.#position(xid)]!)
+  }
 
   all (): readonly FeedEntry[] { return this.#entries }
 
@@ -37,6 +50,7 @@ export class FeedLog {
     if (!this.#entries.some(entry => entry.expiresAt < now)) return
     for (const entry of this.#entries) if (entry.expiresAt < now) this.#known.delete(entry.name)
     this.#entries = this.#entries.filter(entry => entry.expiresAt >= now)
+    this.#prints = null
   }
 
   /** The first place at which an entry of transaction `xid` may stand. */
@@ -54,4 +68,6 @@ export class FeedLog {
 
 /** Free of order, so that any two nodes can compare what a client was given. */
 export const fingerprint = (entries: readonly FeedEntry[]): string =>
-  entries.reduce((print, entry) => print ^ entry.print, 0n).toString(16).padStart(16, '0')
+  hex(entries.reduce((print, entry) => print ^ entry.print, 0n))
+
+const hex = (print: bigint): string => print.toString(16).padStart(16, '0')

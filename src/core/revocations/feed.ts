@@ -1,5 +1,5 @@
 import { isUuid } from '../../lib/ids.ts'
-import { fingerprint, type FeedEntry, type FeedLog } from './feed-log.ts'
+import type { FeedEntry, FeedLog } from './feed-log.ts'
 
 /** What a node knows of the feed. `xmin`: every transaction before it is over, and its entries are in the log. */
 export type FeedState = { feed: string, xmin: bigint, asOf: number, ttlSeconds: number, log: FeedLog }
@@ -28,7 +28,7 @@ const formatCursor = ({ feed, xid, print }: Cursor): string => `${feed}.${xid}.$
 export const fullDocument = (state: FeedState): FeedDocument => document(state, state.xmin, true, state.log.all())
 
 /** Names the whole content: what If-None-Match compares. */
-export const feedEtag = (state: FeedState): string => `"${formatCursor({ feed: state.feed, xid: state.xmin, print: fingerprint(state.log.all()) })}"`
+export const feedEtag = (state: FeedState): string => `"${formatCursor({ feed: state.feed, xid: state.xmin, print: state.log.printFrom(0n) })}"`
 
 /** Is the cursor one that this node can continue? One ahead of it may only mean that this node has to read first. */
 export const isAhead = (state: FeedState, cursor: Cursor): boolean => cursor.feed === state.feed && cursor.xid > state.xmin
@@ -39,8 +39,7 @@ export const isAhead = (state: FeedState, cursor: Cursor): boolean => cursor.fee
  */
 export function deltaDocument (state: FeedState, cursor: Cursor): FeedDocument | null {
   if (cursor.feed !== state.feed || cursor.xid > state.xmin) return fullDocument(state)
-  const entries = state.log.from(cursor.xid)
-  return fingerprint(entries) === cursor.print ? null : document(state, state.xmin, false, entries)
+  return state.log.printFrom(cursor.xid) === cursor.print ? null : document(state, state.xmin, false, state.log.from(cursor.xid))
 }
 
 /** Nothing new, but how fresh that is, and a cursor moved on. */
@@ -50,7 +49,7 @@ function document (state: FeedState, xid: bigint, full: boolean, entries: readon
   return {
     v: 1,
     feed: state.feed,
-    cursor: formatCursor({ feed: state.feed, xid, print: fingerprint(state.log.from(xid)) }),
+    cursor: formatCursor({ feed: state.feed, xid, print: state.log.printFrom(xid) }),
     as_of: state.asOf,
     ttl: state.ttlSeconds,
     full,

@@ -29,13 +29,15 @@ export async function findUser (db: Db, id: string): Promise<User | null> {
 }
 
 /**
- * User and credential in one statement, so that neither can exist without the other.
+ * User and credential in one statement, so that neither can exist without the other. Where the address is taken its row is written
+ * as it was: a commit takes its time, and whether there was one must not tell.
  * @returns null when the address has an account; nothing is changed then
  */
 export async function createUser (db: Db, user: { id: string, email: string, name: string | null, passwordHash: string }): Promise<User | null> {
   const [row] = await db.$queryRaw<Row[]>`
-    WITH u AS (INSERT INTO users (id, email, name) VALUES (${user.id}::uuid, ${user.email}::text, ${user.name}::text)
-      ON CONFLICT (email) DO NOTHING RETURNING id, email, email_verified_at, name, status, epoch, roles, created_at),
+    WITH w AS (INSERT INTO users (id, email, name) VALUES (${user.id}::uuid, ${user.email}::text, ${user.name}::text)
+      ON CONFLICT (email) DO UPDATE SET email = users.email RETURNING id, email, email_verified_at, name, status, epoch, roles, created_at),
+    u AS (SELECT * FROM w WHERE id = ${user.id}::uuid),
     c AS (INSERT INTO credential (user_id, password_hash) SELECT id, ${user.passwordHash}::text FROM u)
     SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, created_at FROM u`
   return row ? toUser(row) : null

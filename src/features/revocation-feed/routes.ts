@@ -15,7 +15,7 @@ const Document = Strict({
   feed: Uuid,
   cursor: Type.String({ pattern: CURSOR, description: 'Send it back as `since`, to any node.' }),
   as_of: Type.Number({ description: 'Database time of what this says: `now - as_of` is how stale it is.' }),
-  ttl: Type.Integer({ description: 'The longest that an entry lives, in seconds.' }),
+  ttl: Type.Integer({ description: 'The longest that an entry lives, in seconds; revoked keys (k) stay for a day.' }),
   full: Type.Boolean({ description: 'true: forget what you have, this is everything.' }),
   e: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: 3, maxItems: 4 }), {
     description: '`[kind, id, expires_at, val?]`: s session, u user (refuse `ver` < val), j token, k key, a everything (refuse `iat` < val). id: base64url of the first 12 bytes of SHA-256(kind ":" value).',
