@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../src/db/embedded/start.ts'
 import type { Setting } from './measure.ts'
 
 export const PASSWORD = 'a long enough pass phrase'
@@ -50,12 +50,4 @@ export async function signUp (url: string): Promise<{ email: string, password: s
   const credentials = { email: `${randomBytes(6).toString('hex')}@example.com`, password: PASSWORD }
   await post(url, '/v1/auth/register', credentials)
   return credentials
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }

@@ -4,11 +4,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startEmbedded } from '../src/db/embedded/start.ts'
+import { freePort, startEmbedded } from '../src/db/embedded/start.ts'
 
 const tag = process.argv[2]!
 const runImage = join(process.env['IMAGE_TOOLS']!, 'run-image.sh')
@@ -48,14 +47,6 @@ async function waitFor<T> (what: string, container: ReturnType<typeof run>, look
 }
 
 const status = async (pid: number, name: string) => new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]!
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
 
 const report = (name: string, value: string) => { process.stdout.write(`${name.padEnd(24)}  ${value}\n`) }
 

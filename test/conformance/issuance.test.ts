@@ -1,21 +1,12 @@
 import { createPublicKey } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { calculateJwkThumbprint, createRemoteJWKSet, decodeJwt, decodeProtectedHeader, importSPKI, jwtVerify, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
+import { freePort } from '../../src/db/embedded/start.ts'
 import { freshDatabase } from '../helpers/database.ts'
 import { send, startProcess } from '../helpers/processes.ts'
 import { PASSWORD, world } from '../helpers/world.ts'
 import { loadConfig } from '../../src/config.ts'
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 for (const alg of ['ES256', 'RS256']) {
   t.test(`independent libraries find the keys of a running node and accept its ${alg} access tokens, also after a refresh`, async t => {

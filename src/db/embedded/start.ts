@@ -104,7 +104,8 @@ async function ready (data: string): Promise<{ pid: number, port: number }> {
   throw new StartError(`The embedded PostgreSQL did not start within 30 s; see ${join(data, '..', 'postgres.log')}.`)
 }
 
-async function freePort (): Promise<number> {
+/** A port that nobody listened on a moment ago. */
+export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
