@@ -17,14 +17,19 @@ export type Context = {
   readonly keyring: Keyring
   readonly revocations: Revocations
   readonly passwords: Passwords
-  readonly close: () => Promise<void>
+}
+
+export type OpenContext = {
+  ctx: Context
+  /** Stops what keeps itself current, and closes the database. */
+  close: () => Promise<void>
 }
 
 /** What the configuration leaves open in development is settled by the caller: the embedded database and its key. */
 export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: KeyEncryptionKeys, log: Log, clock?: Clock }
 
 /** Opens the (migrated) database, loads keys and endings, tests the hashing module; the caches keep themselves current. */
-export async function createContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<Context> {
+export async function openContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<OpenContext> {
   const { db, close: closeDatabase } = openDatabase(databaseUrl, { log })
   const passwords = new Passwords(config)
   const revocations = new Revocations({ db, log })
@@ -39,7 +44,7 @@ export async function createContext ({ config, databaseUrl, keyEncryptionKey, lo
     opened.push(keyring)
     revocations.onKeyRevoked(async () => await keyring.reread())
     await Promise.all([keyring.start(), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), passwords.selfTest()])
-    return { config, db, clock, log, keyring, revocations, passwords, close }
+    return { ctx: { config, db, clock, log, keyring, revocations, passwords }, close }
   } catch (error) {
     await close()
     throw error

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
-import { createContext } from './context.ts'
+import { openContext } from './context.ts'
 import { migrateUp, readMigrations } from './db/migrate.ts'
 import { settle } from './dev-settings.ts'
 import { StartError } from './errors.ts'
@@ -25,8 +25,8 @@ export async function startServer (config: Config): Promise<Server> {
   try {
     const applied = await migrateUp(settled.databaseUrl, await readMigrations(migrationsFolder))
     if (applied.length > 0) log.info({ applied }, 'database migrated')
-    const ctx = await createContext({ config, log, ...settled })
-    opened.push(ctx.close)
+    const { ctx, close } = await openContext({ config, log, ...settled })
+    opened.push(close)
     const purging = startPurging(ctx)
     opened.push(purging.stop)
     const draining = new AbortController()

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import type { KeyEncryptionKeys } from '../../src/config-values.ts'
-import { createContext, type Context } from '../../src/context.ts'
+import { openContext, type Context } from '../../src/context.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { createLog } from '../../src/log.ts'
 import { contractFault } from './contract.ts'
@@ -65,9 +65,9 @@ async function startNode (t: Test, config: Config): Promise<Node> {
   const clock: FakeClock = { now: () => Date.now() + offset, advance: seconds => { offset += seconds * 1000 } }
   const lines: string[] = []
   const log = createLog({ logLevel: 'debug' }, { write: line => { lines.push(line) } })
-  const ctx = await createContext({ config, databaseUrl: config.databaseUrl!, keyEncryptionKey: config.keyEncryptionKey as KeyEncryptionKeys, log, clock })
+  const { ctx, close } = await openContext({ config, databaseUrl: config.databaseUrl!, keyEncryptionKey: config.keyEncryptionKey as KeyEncryptionKeys, log, clock })
   const app = await buildApp(ctx)
-  t.teardown(async () => { await app.close(); await ctx.close() })
+  t.teardown(async () => { await app.close(); await close() })
   const call: Call = async (method, url, { body, bearer, headers, ...more } = {}) => {
     const answer = await app.inject({
       method, url, ...more,
