@@ -15,7 +15,13 @@ export async function temporaryFolder (t: Teardown): Promise<string> {
   return folder
 }
 
-export type OwnPostgres = { url: string, stop: (signal: 'SIGINT' | 'SIGQUIT') => Promise<void>, start: () => Promise<void> }
+export type OwnPostgres = {
+  url: string
+  /** The data folder. */
+  data: string
+  stop: (signal: 'SIGINT' | 'SIGQUIT') => Promise<void>
+  start: () => Promise<void>
+}
 
 /** A PostgreSQL that this test may stop: SIGINT as an operator does, SIGQUIT as a crash. It starts again on the same port. */
 export async function ownPostgres (t: Teardown): Promise<OwnPostgres> {
@@ -25,6 +31,7 @@ export async function ownPostgres (t: Teardown): Promise<OwnPostgres> {
   t.teardown(async () => await server.stop())
   return {
     url,
+    data: join(server.folder, 'data'),
     stop: async signal => {
       process.kill(server.pid, signal)
       await until(async () => await findPostmaster(join(server.folder, 'data')) === null, 10_000)
