@@ -5,12 +5,13 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded } from '../src/db/embedded/start.ts'
+import { feed } from './feed.ts'
 import type { Benchmark, Result } from './measure.ts'
 import { signIn } from './sign-in.ts'
 import { start } from './start.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, start }
+const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, start }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')

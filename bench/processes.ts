@@ -43,7 +43,7 @@ export const startBare = async (setting: Setting, answer: { headers: Record<stri
 export async function post<T> (url: string, path: string, body: object): Promise<T> {
   const answer = await fetch(url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
   if (!answer.ok) throw new Error(`${path} answered ${answer.status} ${await answer.text()}`)
-  return await answer.json() as T
+  return (answer.status === 204 ? null : await answer.json()) as T
 }
 
 export async function signUp (url: string): Promise<{ email: string, password: string }> {
@@ -51,3 +51,17 @@ export async function signUp (url: string): Promise<{ email: string, password: s
   await post(url, '/v1/auth/register', credentials)
   return credentials
 }
+
+export type SignedIn = { access_token: string, refresh_token: string }
+
+/** Sessions of one new user. */
+export async function signIns (url: string, count: number): Promise<SignedIn[]> {
+  const credentials = await signUp(url)
+  const sessions: SignedIn[] = []
+  for (let n = 0; n < count; n++) sessions.push(await post<SignedIn>(url, '/v1/auth/login', { ...credentials, refresh: 'body' }))
+  return sessions
+}
+
+/** Verification of each of these tokens in turn, for the load generator. */
+export const verifications = (sessions: readonly SignedIn[]) => sessions.map(({ access_token: token }) =>
+  ({ method: 'GET' as const, path: '/v1/auth/verify', headers: { authorization: `Bearer ${token}` } }))

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign, verify as verifySignature } from 'node:crypto'
 import { load, ratio, row, type Benchmark, type Load } from './measure.ts'
-import { post, signUp, startBare, startService } from './processes.ts'
+import { signIns, startBare, startService, verifications } from './processes.ts'
 
 const TOKENS = 50
 
@@ -8,13 +8,9 @@ const TOKENS = 50
 export const verify: Benchmark = async setting => {
   const [rounds, seconds] = setting.smoke ? [1, 2] : [5, 3]
   const service = await startService(setting)
-  const credentials = await signUp(service.url)
-  const tokens: string[] = []
-  for (let n = 0; n < (setting.smoke ? 3 : TOKENS); n++) {
-    tokens.push((await post<{ access_token: string }>(service.url, '/v1/auth/login', { ...credentials, refresh: 'body' })).access_token)
-  }
-  const bare = await startBare(setting, await anAnswer(service.url, tokens[0]!))
-  const requests = tokens.map(token => ({ method: 'GET' as const, path: '/v1/auth/verify', headers: { authorization: `Bearer ${token}` } }))
+  const sessions = await signIns(service.url, setting.smoke ? 3 : TOKENS)
+  const bare = await startBare(setting, await anAnswer(service.url, sessions[0]!.access_token))
+  const requests = verifications(sessions)
 
   const subjects = {
     bare: () => load(bare.pid, seconds, { url: bare.url }),
