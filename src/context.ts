@@ -1,6 +1,8 @@
 import { enterInstallation } from './core/installation/store.ts'
 import { Keyring } from './core/keys/keyring.ts'
+import type { PublicKeys } from './core/keys/public-keys.ts'
 import { Passwords } from './core/passwords/hash.ts'
+import type { Endings } from './core/revocations/endings.ts'
 import { Revocations } from './core/revocations/live.ts'
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
@@ -8,12 +10,18 @@ import { openDatabase, type Db } from './db/client.ts'
 import { systemClock, type Clock } from './lib/clock.ts'
 import type { Log } from './log.ts'
 
-/** Everything stateful that a request can reach. Rules name the members they need; this satisfies them. */
-export type Context = {
+/** What verifying tokens and passing on endings takes: views of keys and endings, and no database. */
+export type VerifierContext = {
   readonly config: Config
-  readonly db: Db
   readonly clock: Clock
   readonly log: Log
+  readonly keyring: PublicKeys
+  readonly revocations: Endings
+}
+
+/** Everything stateful that a request can reach. Rules name the members they need; this satisfies them. */
+export type Context = VerifierContext & {
+  readonly db: Db
   readonly keyring: Keyring
   readonly revocations: Revocations
   readonly passwords: Passwords

@@ -1,7 +1,7 @@
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { Context } from '../context.ts'
+import type { VerifierContext } from '../context.ts'
 import { ACCESS_TYP, isAccessClaims, LEEWAY_SECONDS, type AccessClaims } from '../core/tokens/access-token.ts'
 import { parseCompact } from '../core/tokens/compact.ts'
 import { AppError } from '../errors.ts'
@@ -26,7 +26,7 @@ declare module 'fastify' {
  * would wait behind password hashes. No query and no socket, but for a kid nobody here has seen (at most one look-up in
  * five seconds). Every rejection is a 401: the library alone answers 500 to about a third of hostile shapes.
  */
-export const authenticate = fp<{ ctx: Context }>(async (app, { ctx }) => {
+export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) => {
   const { config, keyring, revocations, clock } = ctx
   const expected = { issuer: config.publicUrl, audience: config.tokenAudience, clock }
   app.decorateRequest('presentedToken', '')

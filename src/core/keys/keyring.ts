@@ -3,18 +3,17 @@ import type { Db } from '../../db/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../log.ts'
 import { startLoop } from '../loop.ts'
-import { generateKey, privatePem, publicPem, type KeyAlg, type PublicJwk } from './generate.ts'
+import { generateKey, privatePem, publicPem } from './generate.ts'
+import type { PublicKeys, PublishedKey } from './public-keys.ts'
 import { isPublished, keyToSignWith, missingKeys, refreshEveryMs, slotAt, type KeyUse } from './schedule.ts'
 import { sealKey, unsealKey } from './sealing.ts'
 import { insertKey, loadKeys, rewrapKey, type KeyRow } from './store.ts'
 
-export type Key = {
-  readonly use: KeyUse, readonly slot: number, readonly rev: number, readonly kid: string, readonly alg: KeyAlg
+export type Key = PublishedKey & {
+  readonly use: KeyUse, readonly slot: number, readonly rev: number
   readonly compromised: boolean, readonly createdAt: number
   /** PEM of the private half, or the HMAC bytes. Never logged, never serialised. */
   readonly secret: string | Buffer
-  /** Null for HMAC keys. */
-  readonly public: { readonly jwk: PublicJwk, readonly pem: string } | null
 }
 
 type Settings = {
@@ -22,8 +21,6 @@ type Settings = {
   accessTokenTtlSeconds: number, sessionMaxSeconds: number
 }
 
-/** What a `kid` may look like; anything else is not worth a look-up, let alone a reload. */
-export const KID = /^[A-Za-z0-9_-]{1,64}$/
 const RETRY_AFTER_MS = 5_000
 const UNKNOWN_KID_COOLDOWN_MS = 5_000
 
@@ -31,7 +28,7 @@ const UNKNOWN_KID_COOLDOWN_MS = 5_000
  * The keys of this installation: a read-only cache of `signing_key` that refreshes itself, and makes keys that are due.
  * Keys are looked up in a Map: `kid` comes from the caller, and "constructor" must find nothing.
  */
-export class Keyring {
+export class Keyring implements PublicKeys {
   readonly #deps: { db: Db, clock: Clock, log: Log, settings: Settings }
   #keys: ReadonlyMap<string, Key> = new Map()
   #reloading: Promise<void> | undefined
@@ -54,6 +51,8 @@ export class Keyring {
   }
 
   stop (): void { this.#loop?.stop() }
+
+  get ready (): boolean { return this.#keys.size > 0 }
 
   /** A key that may still verify: known and not compromised. */
   find (use: KeyUse, kid: string): Key | undefined {

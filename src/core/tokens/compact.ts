@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { KID } from '../keys/keyring.ts'
+import { KID } from '../keys/public-keys.ts'
 
 /** Longer ones are refused unread; ours are about 600 bytes. */
 export const MAX_TOKEN_LENGTH = 8_192

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Context } from '../../context.ts'
+import type { VerifierContext } from '../../context.ts'
 import { OneOf, problemResponses, Strict } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 import { databaseAnswers } from './database-answers.ts'
@@ -11,7 +11,7 @@ const Readiness = (description: string) => Strict({
 
 // Probes. /readyz asks "can this node verify?": a database that is away does not take it out of the balancer, or a
 // restart of the database would stop verification everywhere. It turns false the moment the node is told to stop.
-export async function healthRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: Context, draining: AbortSignal }): Promise<void> {
+export async function healthRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: VerifierContext, draining: AbortSignal }): Promise<void> {
   const app = typed(instance)
   const config = { auth: 'none', limit: 'probe' } as const
 

@@ -1,8 +1,8 @@
 import { deltaDocument, emptyDocument, feedEtag, fullDocument, isAhead, parseCursor, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
-import type { Revocations } from '../../core/revocations/live.ts'
+import type { Endings } from '../../core/revocations/endings.ts'
 import { AppError } from '../../errors.ts'
 
-type Deps = { revocations: Revocations }
+type Deps = { revocations: Endings }
 
 export const readSnapshot = ({ revocations: { state } }: Deps) => ({ etag: feedEtag(state), document: (): FeedDocument => fullDocument(state) })
 

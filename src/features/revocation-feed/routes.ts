@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import type { Context } from '../../context.ts'
+import type { VerifierContext } from '../../context.ts'
 import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
@@ -24,7 +24,7 @@ const Document = Strict({
 
 // The feed of endings, from memory: no query for any number of readers. A cursor is valid on every node, so a reader may
 // come back anywhere. An entry names a digest: only who knows a session or user already can see that it ended.
-export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: Context, draining: AbortSignal }): Promise<void> {
+export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: VerifierContext, draining: AbortSignal }): Promise<void> {
   const app = typed(instance)
   const subscribers = new Subscribers(ctx, draining)
   // Before the server stops: an open stream would keep it from ever closing.

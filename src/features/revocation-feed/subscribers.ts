@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { deltaDocument, emptyDocument, fullDocument, parseCursor, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
-import type { Revocations } from '../../core/revocations/live.ts'
+import type { Endings } from '../../core/revocations/endings.ts'
 import { AppError } from '../../errors.ts'
 import { settleCursor } from './read.ts'
 
@@ -18,13 +18,13 @@ type Subscriber = { raw: ServerResponse, address: string, cursor: Cursor, larges
  * a socket buffers, so that slow or many readers cost verification nothing.
  */
 export class Subscribers {
-  readonly #revocations: Revocations
+  readonly #revocations: Endings
   readonly #draining: AbortSignal
   readonly #open = new Set<Subscriber>()
   readonly #stopListening: () => void
   readonly #ticking: NodeJS.Timeout
 
-  constructor ({ revocations }: { revocations: Revocations }, draining: AbortSignal) {
+  constructor ({ revocations }: { revocations: Endings }, draining: AbortSignal) {
     this.#revocations = revocations
     this.#draining = draining
     this.#stopListening = revocations.onRead(changed => { if (changed) this.#publish() })

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import type { Context } from '../../context.ts'
+import type { VerifierContext } from '../../context.ts'
 import { toJwks } from '../../core/keys/jwks.ts'
 import { AppError } from '../../errors.ts'
 import { problemResponses } from '../../http/schemas.ts'
@@ -23,7 +23,7 @@ const Metadata = Type.Object({
 
 // Public keys (RFC 7517) and metadata (RFC 8414), from memory and for every origin. A private member can not get in: keys
 // enter the table as picked public members. Cached by everybody, so the next key is here a whole slot before it signs.
-export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx: Context }): Promise<void> {
+export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx: VerifierContext }): Promise<void> {
   const app = typed(instance)
   const { keyring, config } = ctx
   const cacheControl = `public, max-age=${config.jwksMaxAgeSeconds}, stale-while-revalidate=86400, stale-if-error=86400`
