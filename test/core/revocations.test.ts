@@ -206,3 +206,14 @@ t.test('the purge takes families older than any session may be, by their id, and
   await purgeOldFamilies(db)
   t.strictSame(await sql('SELECT count(*)::int AS left FROM refresh_spent'), [{ left: 5 }])
 })
+
+t.test('an ending of a kind that only a later release knows disturbs nothing, and is passed on', async t => {
+  const { sql, live } = await setUp(t)
+  const ended = token()
+  await sql(INSERT, row('x' as RevocationKind, 'something'))
+  await sql(INSERT, row('s', ended.sid!))
+  await live.poll()
+  t.ok(live.isRevoked(ended, 'kid'))
+  t.notOk(live.isRevoked(token(), 'kid'))
+  t.equal(live.state.log.size, 2)
+})
