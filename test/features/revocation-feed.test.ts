@@ -139,7 +139,7 @@ t.test('a stream goes on at another node with Last-Event-ID, and misses nothing'
 })
 
 t.test('the twenty-first stream of one address is refused, and one that ends makes room', async t => {
-  const here = await world(t)
+  const here = await world(t, { RATE_LIMIT_SCALE: '1' })
   const url = await here.app.listen({ port: 0, host: '127.0.0.1' })
   const streams = await Promise.all(Array.from({ length: 20 }, () => open(url)))
   const refused = await fetch(`${url}/v1/revocations/stream`)
@@ -152,8 +152,16 @@ t.test('the twenty-first stream of one address is refused, and one that ends mak
   for (const stream of [...streams, again]) stream.close()
 })
 
+t.test('where many users share an address, as many more streams of it are let in', async t => {
+  const here = await world(t, { RATE_LIMIT_SCALE: '2' })
+  const url = await here.app.listen({ port: 0, host: '127.0.0.1' })
+  const streams = await Promise.all(Array.from({ length: 40 }, () => open(url)))
+  t.equal((await fetch(`${url}/v1/revocations/stream`)).status, 429)
+  for (const stream of streams) stream.close()
+})
+
 t.test('streams with a cursor ahead of this node are counted too, and those whose client leaves meanwhile leave nothing behind', async t => {
-  const here = await world(t)
+  const here = await world(t, { RATE_LIMIT_SCALE: '1' })
   const url = await here.app.listen({ port: 0, host: '127.0.0.1' })
   const { feed } = await read(here)
   const headers = { 'last-event-id': `${feed}.9000000000.0000000000000000` }

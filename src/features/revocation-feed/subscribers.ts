@@ -20,13 +20,15 @@ type Subscriber = { raw: ServerResponse, address: string, cursor: Cursor, larges
 export class Subscribers {
   readonly #revocations: Endings
   readonly #draining: AbortSignal
+  readonly #perAddress: number
   readonly #open = new Set<Subscriber>()
   readonly #stopListening: () => void
   readonly #ticking: NodeJS.Timeout
 
-  constructor ({ revocations }: { revocations: Endings }, draining: AbortSignal) {
+  constructor ({ revocations, config }: { revocations: Endings, config: { rateLimitScale: number } }, draining: AbortSignal) {
     this.#revocations = revocations
     this.#draining = draining
+    this.#perAddress = PER_ADDRESS * config.rateLimitScale
     this.#stopListening = revocations.onRead(changed => { if (changed) this.#publish() })
     this.#ticking = setInterval(() => this.#tick(), TICK_MS).unref()
     draining.addEventListener('abort', () => this.#endAll())
@@ -48,7 +50,7 @@ export class Subscribers {
     const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
     // From here on without a pause: many who wait for the same read would all be let in.
     const ofAddress = [...this.#open].filter(subscriber => subscriber.address === address).length
-    if (this.#open.size >= PER_NODE || ofAddress >= PER_ADDRESS) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
+    if (this.#open.size >= PER_NODE || ofAddress >= this.#perAddress) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
     const { state } = this.#revocations
     const news = known ? deltaDocument(state, known) : fullDocument(state)
     const first = news ?? emptyDocument(state)
