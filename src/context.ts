@@ -1,3 +1,4 @@
+import { Clients } from './core/clients/clients.ts'
 import { enterInstallation } from './core/installation/store.ts'
 import { Keyring } from './core/keys/keyring.ts'
 import type { PublicKeys } from './core/keys/public-keys.ts'
@@ -25,6 +26,7 @@ export type Context = VerifierContext & {
   readonly keyring: Keyring
   readonly revocations: Revocations
   readonly passwords: Passwords
+  readonly clients: Clients
 }
 
 export type OpenContext = {
@@ -36,12 +38,13 @@ export type OpenContext = {
 /** What the configuration leaves open in development is settled by the caller: the embedded database and its key. */
 export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: KeyEncryptionKeys, log: Log, clock?: Clock }
 
-/** Opens the (migrated) database, loads keys and endings, tests the hashing module; the caches keep themselves current. */
+/** Opens the (migrated) database, loads keys, endings and clients, tests the hashing module; the caches keep themselves current. */
 export async function openContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<OpenContext> {
   const { db, close: closeDatabase } = openDatabase(databaseUrl, { log })
   const passwords = new Passwords(config)
   const revocations = new Revocations({ db, log })
-  const opened: { stop: () => void }[] = [revocations]
+  const clients = new Clients({ db, log })
+  const opened: { stop: () => void }[] = [revocations, clients]
   const close = async () => {
     for (const cache of opened) cache.stop()
     await closeDatabase()
@@ -51,8 +54,8 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
     const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey, sessionMaxSeconds: maxSessionSeconds } })
     opened.push(keyring)
     revocations.onKeyRevoked(async () => await keyring.reread())
-    await Promise.all([keyring.start(), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), passwords.selfTest()])
-    return { ctx: { config, db, clock, log, keyring, revocations, passwords }, close }
+    await Promise.all([keyring.start(), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), clients.start(), passwords.selfTest()])
+    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients }, close }
   } catch (error) {
     await close()
     throw error

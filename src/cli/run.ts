@@ -7,6 +7,7 @@ const commands: Record<string, { usage: string, load: () => Promise<Command> }> 
   keys: { usage: 'keys list|revoke KID   signing keys, their slots and states; end one that may have leaked', load: async () => (await import('./keys.ts')).keys },
   sessions: { usage: 'sessions revoke-all    end every session of everybody', load: async () => (await import('./sessions.ts')).sessions },
   users: { usage: 'users disable --email E\n                         close an account and end its sessions', load: async () => (await import('./users.ts')).users },
+  clients: { usage: 'clients create --name N [--scope "A B"] [--jwks FILE] | list | delete ID\n                         services that call this one; a secret is shown once', load: async () => (await import('./clients.ts')).clients },
   config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },
 }
 

@@ -21,6 +21,9 @@ export function uuidv7Floor (ms: number): string {
   return format(bytes)
 }
 
+/** When a UUIDv7 says it was made, in milliseconds since the epoch. */
+export const uuidv7Time = (uuid: string): number => Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16)
+
 /** The 16 bytes of a UUID as 22 base64url characters. */
 export const uuidToBase64url = (uuid: string): string => Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url')
 

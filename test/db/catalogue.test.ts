@@ -21,12 +21,15 @@ const questions = {
 
 const expected: Record<keyof typeof questions, object[]> = {
   constraints: [
+    { table: 'client', definition: 'CHECK (((secret_digest IS NULL) <> (jwks IS NULL)))' },
     { table: 'signing_key', definition: "CHECK ((use = ANY (ARRAY['at'::text, 'rt'::text, 'ft'::text])))" },
     { table: 'users', definition: 'CHECK ((status = ANY (ARRAY[1, 2])))' },
   ],
   storage: [{ table: 'refresh_spent', options: 'fillfactor=80, autovacuum_vacuum_scale_factor=0.05' }],
   'one-byte columns': [{ table: 'revocation', column: 'kind' }],
   defaults: [
+    ['client.created_at', 'now()'],
+    ['client.scopes', 'ARRAY[]::text[]'],
     ['credential.changed_at', 'now()'],
     ['installation.created_at', 'now()'],
     ['installation.id', 'gen_random_uuid()'],
@@ -73,6 +76,11 @@ t.test('a change by hand to any of these is noticed', async t => {
     const answer = await sql(questions[what])
     t.notSame(answer, expected[what], what)
   }
+})
+
+t.test('the database itself refuses a client with two proofs or none', async t => {
+  const sql = await sqlTo(t, await freshDatabase(t))
+  for (const [digest, jwks] of [[null, null], [Buffer.alloc(32), '{}']]) await t.rejects(sql('INSERT INTO client (id, name, secret_digest, jwks) VALUES (gen_random_uuid(), \'a\', $1, $2)', [digest, jwks]), { code: '23514' })
 })
 
 t.test('the database itself refuses a status or a use that the code does not know', async t => {

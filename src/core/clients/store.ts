@@ -1,0 +1,53 @@
+import { retryConflicts, type Db } from '../../db/client.ts'
+import { revocationId } from '../../lib/digest.ts'
+import { retention } from '../revocations/store.ts'
+import type { ClientJwk } from './jwks.ts'
+
+export type ClientRow = { id: string, name: string, secret_digest: Uint8Array | null, jwks: { keys: ClientJwk[] } | null, scopes: string[], created_at: Date, disabled_at: Date | null }
+export type NewClient = { id: string, name: string, secretDigest: Buffer | null, jwks: { keys: ClientJwk[] } | null, scopes: string[] }
+
+/** Above every `ver`: the tokens of a client carry 0. */
+const ENDED_EPOCH = 2_147_483_647
+
+/** Every client that may authenticate, and the database's time, seconds. */
+export async function loadClients (db: Db): Promise<{ rows: ClientRow[], now: number }> {
+  const rows = await db.$queryRaw<(Omit<ClientRow, 'id'> & { id: string | null, now: number })[]>`
+    SELECT extract(epoch FROM now())::float8 AS now, c.id::text AS id, c.name, c.secret_digest, c.jwks, c.scopes, c.created_at, c.disabled_at
+    FROM (SELECT 1) one LEFT JOIN client c ON c.disabled_at IS NULL`
+  return { rows: rows.filter((row): row is ClientRow & { now: number } => row.id !== null), now: rows[0]!.now }
+}
+
+/** The deleted ones too, in the order they were made. */
+export async function listClients (db: Db): Promise<ClientRow[]> {
+  return await db.client.findMany({ orderBy: { id: 'asc' } }) as unknown as ClientRow[]
+}
+
+export async function databaseTime (db: Db): Promise<number> {
+  const [row] = await db.$queryRaw<{ now: number }[]>`SELECT extract(epoch FROM now())::float8 AS now`
+  return row!.now
+}
+
+export async function insertClient (db: Db, { id, name, secretDigest, jwks, scopes }: NewClient): Promise<void> {
+  await db.$executeRaw`INSERT INTO client (id, name, secret_digest, jwks, scopes)
+    VALUES (${id}::uuid, ${name}::text, ${secretDigest}::bytea, ${jwks === null ? null : JSON.stringify(jwks)}::jsonb, ${scopes}::text[])`
+}
+
+/**
+ * What a token of a client is made from: its scopes, as they are now, and the database's time; null when it was deleted. One
+ * statement, so that no node issues tokens for a client whose deletion it has not heard of.
+ */
+export async function findForIssue (db: Db, id: string): Promise<{ scopes: string[], now: number } | null> {
+  const [row] = await db.$queryRaw<{ scopes: string[], now: number }[]>`
+    SELECT scopes, extract(epoch FROM now())::float8 AS now FROM client WHERE id = ${id}::uuid AND disabled_at IS NULL`
+  return row ?? null
+}
+
+/**
+ * Ends a client and the tokens it holds, in one statement: the entry is that of a user of this id, and an epoch above any.
+ * @returns false when there is no such client any more
+ */
+export async function deleteClient (db: Db, id: string): Promise<boolean> {
+  return await retryConflicts(() => db.$executeRaw`
+    WITH c AS (UPDATE client SET disabled_at = now() WHERE id = ${id}::uuid AND disabled_at IS NULL RETURNING 1)
+    INSERT INTO revocation (kind, id, val, expires_at) SELECT 'u', ${revocationId('u', id)}::bytea, ${ENDED_EPOCH}::int, now() + ${retention} FROM c`) > 0
+}
