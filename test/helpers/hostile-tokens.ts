@@ -33,10 +33,14 @@ export const goodTokens = ({ forged: { forge, claims }, good, now }: Forged): Sh
   forged: forge(),
   'of two audiences': forge({ claims: { aud: ['https://other.example', claims.aud] } }),
   'expired within the leeway': forge({ claims: { exp: now - 30 } }),
+  'of a service itself': forge({ claims: ofService(claims.sub!) }),
 })
 
+/** What makes a user's claims those of a service's own token. */
+const ofService = (id: string) => ({ sub: id, client_id: id, ver: 0, sid: undefined, roles: undefined, auth_time: undefined, amr: undefined, acr: undefined })
+
 /** Tokens that no verifier may accept, by what they try. Whoever verifies access tokens is held against the same list. */
-export async function hostileTokens ({ forged, good, refreshToken, jwks, now, elsewhere }: Given): Promise<Record<'algorithms' | 'pointers' | 'extensions' | 'segments' | 'times' | 'identity' | 'kinds', Shapes>> {
+export async function hostileTokens ({ forged, good, refreshToken, jwks, now, elsewhere }: Given): Promise<Record<'algorithms' | 'pointers' | 'extensions' | 'segments' | 'times' | 'identity' | 'services' | 'kinds', Shapes>> {
   const { forge, header, claims, key, keyOf } = forged
   const [first, second, third] = good.split('.') as [string, string, string]
   const { pem, jwk } = key.public!
@@ -154,10 +158,18 @@ export async function hostileTokens ({ forged, good, refreshToken, jwks, now, el
   identity['payload after a BOM'] = forge({ rawPayload: `\ufeff${JSON.stringify(claims)}` })
   identity['payload with bad UTF-8'] = forge({ rawPayload: Buffer.concat([Buffer.from(JSON.stringify({ ...claims, x: '' }).replace('""}', '"')), Buffer.from([0xff]), Buffer.from('"}')]) })
 
+  // Between a user's token and a service's own there is nothing.
+  const services: Shapes = { 'a user’s token without its session': claiming({ sid: undefined }), 'and without what a sign-in leaves': claiming({ ...ofService(claims.sub!), client_id: claims['client_id'] }) }
+  for (const [name, values] of Object.entries({
+    sid: [claims['sid'], null, '', 'x'], ver: [undefined, null, 1, -1, 0.5, '0', 2_147_483_648], roles: [[], ['admin'], null], auth_time: [now, null], amr: [['pwd'], null], acr: ['aal1', null],
+    sub: ['01930f4e-8a3b-7c2d-9e1f-0a1b2c3d4e5f', undefined, null, ''], client_id: ['app', undefined, null, '', [claims.sub]],
+  })) for (const value of values) services[`a service’s token with ${name} ${JSON.stringify(value)}`] = claiming({ ...ofService(claims.sub!), [name]: value })
+  services['a session without an epoch'] = claiming({ ...ofService(claims.sub!), sid: claims['sid'], roles: [], ver: undefined })
+
   const kinds: Shapes = { 'the refresh token': refreshToken }
   for (const typ of ['JWT', 'jwt', 'rt+jwt', 'logout+jwt', 'dpop+jwt', 'secevent+jwt', 'AT+JWT', 'application/at+jwt', 'at+jwt ', '', null, undefined, 1, ['at+jwt']]) kinds[`typ ${JSON.stringify(typ)}`] = signed({ typ })
 
-  return { algorithms, pointers, extensions, segments, times, identity, kinds }
+  return { algorithms, pointers, extensions, segments, times, identity, services, kinds }
 }
 
 /** The same for a key that signs RS256, and could verify more. */

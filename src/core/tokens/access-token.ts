@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { uuidToBase64url } from '../../lib/ids.ts'
 import { ACCESS_TYP, type AccessClaims } from '../../sdk/claims.ts'
 import type { Key } from '../keys/keyring.ts'
@@ -30,4 +31,25 @@ export function issueAccessToken (key: Key, config: Issuer, session: SessionClai
     exp,
   }
   return { token: signerOf(key)(claims), exp }
+}
+
+/**
+ * A service's own token (RFC 6749 §4.4): no session, and so no claims of one. `ver` is 0, below the epoch of an ending of its id.
+ * `now` is the database's time, seconds.
+ */
+export function issueClientToken (key: Key, config: Issuer, { clientId, scope, now }: { clientId: string, scope: string, now: number }): { token: string, expiresIn: number } {
+  const iat = Math.floor(now)
+  const exp = iat + config.accessTokenTtlSeconds
+  const claims: AccessClaims = {
+    iss: config.publicUrl,
+    aud: config.tokenAudience,
+    sub: clientId,
+    client_id: clientId,
+    jti: randomBytes(16).toString('base64url'),
+    ver: 0,
+    scope,
+    iat,
+    exp,
+  }
+  return { token: signerOf(key)(claims), expiresIn: Math.floor(exp - now) }
 }

@@ -95,7 +95,8 @@ async function presentedSession (app: FastifyInstance, request: FastifyRequest, 
   if (request.headers.authorization === undefined) return {}
   try {
     await app.verifyBearer(request)
-    return { sid: request.user.sid }
+    const { sid } = request.user
+    return sid === undefined ? {} : { sid }
   } catch (error) {
     // A token that has ended or expired has no session left to end: repeating a logout is the same 204.
     if (error instanceof AppError && error.code === 'invalid_token') return {}

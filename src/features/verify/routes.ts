@@ -4,11 +4,11 @@ import { problemResponses, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 
 const Claims = Type.Object({
-  iss: Type.String(), sub: Uuid, client_id: Type.String(), jti: Type.String(), sid: Uuid, ver: Type.Integer(),
+  iss: Type.String(), sub: Uuid, client_id: Type.String(), jti: Type.String(), ver: Type.Integer(),
   aud: Type.Union([Type.String(), Type.Array(Type.String())]),
-  auth_time: Type.Integer(), amr: Type.Array(Type.String()), acr: Type.String(),
-  scope: Type.String(), roles: Type.Array(Type.String()), iat: Type.Integer(), exp: Type.Integer(),
-}, { title: 'AccessClaims', description: 'The claims of the access token (RFC 9068)' })
+  sid: Type.Optional(Uuid), auth_time: Type.Optional(Type.Integer()), amr: Type.Optional(Type.Array(Type.String())), acr: Type.Optional(Type.String()),
+  scope: Type.String(), roles: Type.Optional(Type.Array(Type.String())), iat: Type.Integer(), exp: Type.Integer(),
+}, { title: 'AccessClaims', description: 'The claims of the access token (RFC 9068). One without `sid` is a service\'s own, and has no claims of a sign-in.' })
 
 // Forward-auth for gateways: answers from memory, no query, no socket. The headers only ever carry what a valid signature
 // vouched for; a gateway must overwrite headers of these names that the client sent.
@@ -24,10 +24,10 @@ export async function verifyRoutes (instance: FastifyInstance): Promise<void> {
         200: {
           description: 'The token is good.',
           headers: {
-            'X-Auth-Subject': Type.String({ description: 'User' }),
-            'X-Auth-Session': Type.String({ description: 'Session' }),
+            'X-Auth-Subject': Type.String({ description: 'User, or the client whose own token it is' }),
+            'X-Auth-Session': Type.String({ description: 'Session; absent for a client\'s own token' }),
             'X-Auth-Scope': Type.String({ description: 'Scopes, separated by spaces' }),
-            'X-Auth-Roles': Type.String({ description: 'Roles, separated by commas' }),
+            'X-Auth-Roles': Type.String({ description: 'Roles, separated by commas; empty for a client\'s own token' }),
           },
           content: { 'application/json': { schema: Claims } },
         },
@@ -38,9 +38,9 @@ export async function verifyRoutes (instance: FastifyInstance): Promise<void> {
     const { user } = request
     reply.headers({
       'x-auth-subject': user.sub,
-      'x-auth-session': user.sid,
+      ...(user.sid !== undefined && { 'x-auth-session': user.sid }),
       'x-auth-scope': user.scope,
-      'x-auth-roles': user.roles.join(','),
+      'x-auth-roles': user.roles?.join(',') ?? '',
     })
     return await reply.send(user)
   })

@@ -36,7 +36,7 @@ export class RevocationSet {
   isRevoked ({ sid, jti, sub, ver, iat }: Pick<AccessClaims, 'sid' | 'jti' | 'sub' | 'ver' | 'iat'>, kid: string): boolean {
     const { s, u, j, k, a } = this.#kinds
     // Nothing is hashed for a kind of which nothing ended.
-    return (s.size > 0 && s.has(idOf('s', sid))) || (j.size > 0 && j.has(idOf('j', jti))) || (k.size > 0 && k.has(idOf('k', kid))) ||
+    return (s.size > 0 && sid !== undefined && s.has(idOf('s', sid))) || (j.size > 0 && j.has(idOf('j', jti))) || (k.size > 0 && k.has(idOf('k', kid))) ||
       (u.size > 0 && (u.get(idOf('u', sub))?.val ?? -Infinity) > ver) || (a.size > 0 && (a.get(EVERYTHING)?.val ?? -Infinity) > iat)
   }
 
