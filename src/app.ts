@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import type { Context } from './context.ts'
 import { accountRoutes } from './features/accounts/routes.ts'
 import { healthRoutes } from './features/health/routes.ts'
+import { introspectionRoutes } from './features/introspection/routes.ts'
+import { oauthRoutes } from './features/oauth/routes.ts'
 import { passwordRoutes } from './features/password/routes.ts'
 import { revocationFeedRoutes } from './features/revocation-feed/routes.ts'
 import { sessionRoutes } from './features/sessions/routes.ts'
@@ -12,6 +14,7 @@ import { authenticate } from './http/authenticate.ts'
 import { browserRules } from './http/browser.ts'
 import { jsonBody } from './http/json-body.ts'
 import { refuseOtherMethods } from './http/methods.ts'
+import { isOauthPath, oauthScope } from './http/oauth-problem.ts'
 import { openapi } from './http/openapi.ts'
 import { problems } from './http/problem.ts'
 import { rateLimits } from './http/rate-limit.ts'
@@ -64,6 +67,12 @@ export async function buildApp (ctx: Context, { draining = new AbortController()
   await app.register(verifyRoutes)
   await app.register(wellKnownRoutes, { ctx })
   await app.register(revocationFeedRoutes, { ctx, draining })
+  await app.register(async oauth => {
+    await oauth.register(oauthScope)
+    await oauth.register(oauthRoutes, { ctx })
+    await oauth.register(introspectionRoutes, { ctx })
+    refuseOtherMethods(oauth, new Map([...routes].filter(([url]) => isOauthPath(url))))
+  })
   await app.register(healthRoutes, { ctx, draining })
   // Loaded only where it is shown: it brings half as much code as the rest of the service.
   if (config.docs) await app.register((await import('./features/reference/routes.ts')).referenceRoutes)

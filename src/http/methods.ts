@@ -8,9 +8,11 @@ import { AppError } from '../errors.ts'
 export function refuseOtherMethods (app: FastifyInstance, routes: ReadonlyMap<string, ReadonlySet<string>>): void {
   for (const [url, methods] of routes) {
     const allow = [...methods].sort().join(', ')
+    const others = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(method => !methods.has(method))
+    if (others.length === 0) continue // refused already, in the words of its own scope
     app.route({
       url,
-      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(method => !methods.has(method)),
+      method: others,
       config: { auth: 'none', limit: 'open' },
       schema: { hide: true },
       // Before the body is read or judged: what it holds does not matter here.

@@ -1,11 +1,22 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import type { AuthMode } from './route-rules.ts'
 import { sharedSchemas } from './schemas.ts'
 
 const introduction = `The token is the session: sign in, send the access token as a bearer token, refresh it before it expires.
-Errors are RFC 9457 problems with a stable \`code\`. Times in tokens are seconds since the epoch, elsewhere RFC 3339.
+Errors are RFC 9457 problems with a stable \`code\`; under \`/oauth2\` they have the form of RFC 6749. Times in tokens are seconds since the epoch, elsewhere RFC 3339.
 Only \`401 session_ended\` ends a session; after a 503 or a network error, wait for \`Retry-After\` and try again, on any node.`
+
+/** What a caller proves itself with, by auth mode. `{}`: what proves it is in the body. */
+const security: Record<AuthMode, Record<string, never[]>[]> = {
+  none: [],
+  bearer: [{ accessToken: [] }],
+  refresh_token: [{ refreshCookie: [] }, {}],
+  client: [{ clientSecret: [] }, {}],
+  client_or_bearer: [{ clientSecret: [] }, { accessToken: [] }, {}],
+  token_holder: [{ clientSecret: [] }, {}],
+}
 
 /** The contract, made from the schemas that validate: what is not in a schema does not exist. */
 export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
@@ -19,11 +30,13 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
         { name: 'Sign-in', description: 'For the app' },
         { name: 'Account', description: 'The signed-in user' },
         { name: 'Verification', description: 'For other services and gateways' },
+        { name: 'Services', description: 'Services that call with a name of their own (OAuth)' },
         { name: 'Operation', description: 'For the platform' },
       ],
       components: {
         securitySchemes: {
           accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+          clientSecret: { type: 'http', scheme: 'basic', description: 'client_id and client_secret (RFC 6749 §2.3.1). Both may go into the form instead, or there a `client_assertion` (RFC 7523).' },
           refreshCookie: { type: 'apiKey', in: 'cookie', name: '__Host-rt' },
         },
       },
@@ -32,8 +45,7 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
     transformObject: document => withOptionalBodies((document as unknown as { openapiObject: Document }).openapiObject) as object,
     transform: ({ schema, url, route }) => {
       const auth = route.config?.auth
-      const security = auth === 'bearer' ? [{ accessToken: [] }] : auth === 'refresh_token' ? [{ refreshCookie: [] }, {}] : []
-      return { schema: { ...schema, security }, url }
+      return { schema: { ...schema, security: structuredClone(security[auth ?? 'none']) }, url }
     },
   })
 }, { name: 'openapi' })

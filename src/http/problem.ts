@@ -27,7 +27,11 @@ export function toAppError (error: FastifyError): AppError {
   return new AppError('internal', { cause: error })
 }
 
-export function sendProblem (request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
+export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply =>
+  sendError(request, reply, error, PROBLEM_TYPE, problemBody(error, request.id))
+
+/** What every form of error shares: the log line, Retry-After and the challenge. */
+export function sendError (request: FastifyRequest, reply: FastifyReply, error: AppError, type: string, body: object): FastifyReply {
   const { status } = error
   if (status === 500) request.log.error({ code: error.code, err: error.extra.cause ?? error }, 'request failed')
   // Expected under load and in an outage, when there are many: one short line each.
@@ -35,7 +39,7 @@ export function sendProblem (request: FastifyRequest, reply: FastifyReply, error
   const { retryAfterSeconds } = error.extra
   if (retryAfterSeconds !== undefined) reply.header('retry-after', retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', challenge(request, error.code))
-  return reply.code(status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(problemBody(error, request.id))
+  return reply.code(status).type(type).serializer(JSON.stringify).send(body)
 }
 
 export function problemBody ({ code, extra: { detail, errors } }: AppError, requestId: string): object {
@@ -51,9 +55,11 @@ export function problemBody ({ code, extra: { detail, errors } }: AppError, requ
   }
 }
 
-/** RFC 6750 §3: `error` only where a token was presented. */
-const challenge = (request: FastifyRequest, code: ErrorCode): string =>
-  code === 'invalid_token' && request.headers.authorization !== undefined ? 'Bearer error="invalid_token"' : 'Bearer'
+/** RFC 6749 §5.2 for clients; RFC 6750 §3 for bearers: `error` only where a token was presented. */
+function challenge (request: FastifyRequest, code: ErrorCode): string {
+  if (code === 'invalid_client') return 'Basic realm="clients"'
+  return code === 'invalid_token' && request.headers.authorization !== undefined ? 'Bearer error="invalid_token"' : 'Bearer'
+}
 
 type Fault = NonNullable<FastifyError['validation']>[number]
 

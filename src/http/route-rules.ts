@@ -1,8 +1,11 @@
 import fp from 'fastify-plugin'
 import type { RateLimitClass } from './rate-limit.ts'
 
-/** Who may call: anybody, the holder of an access token, or (the handler checks it) the holder of a refresh token. */
-export type AuthMode = 'none' | 'bearer' | 'refresh_token'
+/**
+ * Who may call: anybody, the holder of an access token, or, where the handler checks it, the holder of a refresh token, a client that
+ * authenticates, that or a bearer with a scope, or the holder of the token that the request is about.
+ */
+export type AuthMode = 'none' | 'bearer' | 'refresh_token' | 'client' | 'client_or_bearer' | 'token_holder'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

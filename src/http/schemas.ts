@@ -1,5 +1,6 @@
 import { Type, type TSchema } from 'typebox'
 import { errorCodes, type ErrorCode } from '../errors.ts'
+import { oauthErrorOf, oauthErrors } from './oauth-errors.ts'
 
 /** A string enumeration that generators understand; TypeBox's own union becomes an anyOf of constants. */
 export const OneOf = <const V extends readonly string[]>(values: V, options: object = {}) => Type.Unsafe<V[number]>({ ...options, type: 'string', enum: values })
@@ -42,20 +43,32 @@ const ProblemSchema = Strict({
   errors: Type.Optional(Type.Array(Strict({ pointer: Type.String({ description: 'JSON pointer (RFC 6901) into the body.' }), code: Type.String(), message: Type.String() }))),
 }, { $id: 'Problem', title: 'Problem', description: 'RFC 9457 problem details' })
 
-export const sharedSchemas = [UserSchema, TokensSchema, SignedInSchema, ProblemSchema]
+const OAuthErrorSchema = Strict({
+  error: OneOf([...oauthErrors], { description: 'RFC 6749 §5.2, RFC 6750 §3.1. The status tells apart what one word covers.' }),
+  error_description: Type.String({ description: 'For people; may change.' }),
+}, { $id: 'OAuthError', title: 'OAuthError' })
+
+export const sharedSchemas = [UserSchema, TokensSchema, SignedInSchema, ProblemSchema, OAuthErrorSchema]
 
 /** What any route can answer: limits, methods and our own faults. */
 const EVERYWHERE: readonly ErrorCode[] = ['malformed_request', 'too_many_requests', 'internal']
 
 /** The error answers of a route, by status, from the codes it can give; every route can give those of EVERYWHERE too. */
-export function problemResponses (...codes: ErrorCode[]): Record<number, TSchema> {
-  const byStatus = new Map<number, ErrorCode[]>()
+export const problemResponses = (...codes: ErrorCode[]): Record<number, TSchema> =>
+  errorResponses(codes, code => code, { 'application/problem+json': { schema: Type.Ref('Problem') } })
+
+/** The same under /oauth2, where a caller sees the words of OAuth. */
+export const oauthResponses = (...codes: ErrorCode[]): Record<number, TSchema> =>
+  errorResponses(codes, oauthErrorOf, { 'application/json': { schema: Type.Ref('OAuthError') } })
+
+function errorResponses (codes: ErrorCode[], nameOf: (code: ErrorCode) => string, content: object): Record<number, TSchema> {
+  const byStatus = new Map<number, Set<string>>()
   for (const code of [...codes, ...EVERYWHERE]) {
     const { status } = errorCodes[code]
-    byStatus.set(status, [...byStatus.get(status) ?? [], code])
+    byStatus.set(status, new Set([...byStatus.get(status) ?? [], nameOf(code)]))
   }
   return Object.fromEntries([...byStatus].map(([status, its]) => [status, {
-    description: its.map(code => `\`${code}\``).join(', '),
-    content: { 'application/problem+json': { schema: Type.Ref('Problem') } },
+    description: [...its].map(code => `\`${code}\``).join(', '),
+    content,
   } as unknown as TSchema]))
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AppError, errorCodes, type ErrorCode } from '../errors.ts'
+import { isOauthPath, sendOauthError } from './oauth-problem.ts'
 import { PROBLEM_TYPE, problemBody, sendProblem, toAppError } from './problem.ts'
 
 // What no route and no hook sees still gets the same form of error, and the headers that keep it inert.
@@ -13,8 +14,9 @@ const inert = (requestId: string) => ({
 
 /** A URL that the router cannot take apart: hooks do not run for it. */
 export function refuseUrl (error: Error, request: unknown, reply: unknown): void {
-  const { id } = request as FastifyRequest
-  sendProblem(request as FastifyRequest, (reply as FastifyReply).headers(inert(id)), toAppError(error as never))
+  const { id, url } = request as FastifyRequest
+  const send = isOauthPath(url) ? sendOauthError : sendProblem
+  send(request as FastifyRequest, (reply as FastifyReply).headers(inert(id)), toAppError(error as never))
 }
 
 const codes: Record<string, ErrorCode> = { HPE_HEADER_OVERFLOW: 'headers_too_large', ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout' }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { errorCodes } from '../../src/errors.ts'
+import { errorCodes, type ErrorCode } from '../../src/errors.ts'
+import { oauthErrorOf, oauthErrors } from '../../src/http/oauth-errors.ts'
 
 type Entry = { code: string, status: number }
 
@@ -34,5 +35,15 @@ t.test('codes are snake_case, and each has a status of its kind and a title', as
   for (const [code, { status, title }] of Object.entries(errorCodes)) {
     t.match(code, /^[a-z]+(_[a-z]+)*$/)
     t.ok(status >= 400 && status < 600 && title.length > 10, code)
+  }
+})
+
+t.test('docs/errors.md says which word of OAuth stands for which code, as it is answered under /oauth2', async t => {
+  const rows = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| \*\*(\w+)\*\* \| (.+) \| (.+) \|$/gm)].map(([, error, codes, statuses]) =>
+    ({ error: error!, codes: [...codes!.matchAll(/`(\w+)`/g)].map(([, code]) => code as ErrorCode), statuses: statuses! }))
+  t.strictSame(rows.map(({ error }) => error).sort(), [...oauthErrors].sort(), 'every word')
+  for (const { error, codes, statuses } of rows) {
+    for (const code of codes) t.equal(oauthErrorOf(code), error, code)
+    t.equal([...new Set(codes.map(code => errorCodes[code].status))].sort().join(', '), statuses, `the statuses of ${error}`)
   }
 })

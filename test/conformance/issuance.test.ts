@@ -172,5 +172,12 @@ t.test('metadata names the configured address whatever the request says, and onl
   t.strictSame(documents[0], documents[1])
   const [metadata] = documents
   t.match(metadata, { issuer: config.publicUrl, jwks_uri: `${config.publicUrl}/.well-known/jwks.json`, id_token_signing_alg_values_supported: ['ES256'] })
-  t.notMatch(JSON.stringify(metadata), /evil|_endpoint/, 'no endpoint that does not exist')
+  t.notMatch(JSON.stringify(metadata), /evil/)
+  const endpoints = Object.entries<string>(metadata).filter(([name]) => name.endsWith('_endpoint'))
+  t.strictSame(endpoints.map(([name]) => name).sort(), ['introspection_endpoint', 'revocation_endpoint', 'token_endpoint'])
+  for (const [name, url] of endpoints) {
+    t.ok(url.startsWith(`${config.publicUrl}/oauth2/`), name)
+    t.not((await call('POST', url.slice(config.publicUrl.length))).statusCode, 404, `${name} exists`)
+  }
+  t.strictSame(metadata.grant_types_supported, ['client_credentials'])
 })

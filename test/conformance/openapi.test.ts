@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { renderConfigurationPage, renderOpenapi } from '../../scripts/generate.ts'
 import { errorCodes } from '../../src/errors.ts'
+import { oauthErrors } from '../../src/http/oauth-errors.ts'
 import { contract, contractFault } from '../helpers/contract.ts'
 import { world } from '../helpers/world.ts'
 
@@ -45,6 +46,11 @@ function faults (document: Document): string[] {
     ...Object.entries(operation.responses).filter(([, { content }]) => content?.['application/problem+json']).flatMap(([status, { description }]) => [
       codes(description).length === 0 && `${where} ${status} names no error code`,
       ...codes(description).filter(code => !Object.hasOwn(errorCodes, code) || String(errorCodes[code as keyof typeof errorCodes].status) !== status).map(code => `${where} ${status} names ${code}`),
+    ]),
+    ...Object.entries(operation.responses).filter(([status]) => path.startsWith('/oauth2/') && /^[45]/.test(status)).flatMap(([status, { description, content }]) => [
+      content?.['application/json']?.schema.$ref !== '#/components/schemas/OAuthError' && `${where} ${status} is no error of OAuth`,
+      codes(description).length === 0 && `${where} ${status} names no error`,
+      ...codes(description).filter(code => !(oauthErrors as readonly string[]).includes(code)).map(code => `${where} ${status} names ${code}`),
     ]),
   ]).filter(fault => typeof fault === 'string')
 }
@@ -100,9 +106,9 @@ function pathsOf (tree: string): string[] {
 }
 
 t.test('a planted fault of each kind is found in the contract', async t => {
-  const plant = (change: (operation: Operation, document: Document) => void): string[] => {
+  const plant = (change: (operation: Operation, document: Document) => void, path = '/v1/auth/register'): string[] => {
     const copy = structuredClone(document)
-    change(copy.paths['/v1/auth/register']!['post']!, copy)
+    change(copy.paths[path]!['post']!, copy)
     return faults(copy)
   }
   const where = 'post /v1/auth/register'
@@ -118,6 +124,10 @@ t.test('a planted fault of each kind is found in the contract', async t => {
   t.strictSame(plant(operation => { operation.responses['409']!.description = '`email_gone`' }), [`${where} 409 names email_gone`])
   t.strictSame(plant(operation => { operation.responses['409']!.description = '`internal`' }), [`${where} 409 names internal`])
   t.strictSame(plant(operation => { operation.responses['409']!.description = 'taken' }), [`${where} 409 names no error code`])
+  const token = (change: (operation: Operation) => void) => plant(change, '/oauth2/token')
+  t.strictSame(token(operation => { operation.responses['401'] = document.paths['/v1/me']!['get']!.responses['401']! }), ['post /oauth2/token 401 is no error of OAuth'])
+  t.strictSame(token(operation => { operation.responses['401']!.description = '`invalid_credentials`' }), ['post /oauth2/token 401 names invalid_credentials'])
+  t.strictSame(token(operation => { operation.responses['401']!.description = 'no' }), ['post /oauth2/token 401 names no error'])
 })
 
 t.test('an answer that openapi.yaml does not describe is called a fault', async t => {

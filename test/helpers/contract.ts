@@ -3,7 +3,7 @@ import addFormats from 'ajv-formats'
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 
-type Operation = { responses: Record<string, { content?: Record<string, { schema: object }> }> }
+type Operation = { security?: object[], responses: Record<string, { content?: Record<string, { schema: object }> }> }
 export type Contract = { paths: Record<string, Record<string, Operation>>, components: { schemas: Record<string, object> } }
 
 export const contract = parse(readFileSync('openapi.yaml', 'utf8')) as Contract

@@ -14,21 +14,34 @@ const PUBLIC = [
 /** These want a refresh token, or end nothing without one. */
 const BY_REFRESH_TOKEN = ['POST /v1/auth/refresh', 'POST /v1/auth/logout']
 
+/** These want a client, or a bearer where the contract says so; they answer in the words of OAuth. */
+const BY_CLIENT = ['POST /oauth2/token', 'POST /oauth2/introspect']
+/** The holder of the token in the form may end it. */
+const BY_TOKEN_HOLDER = ['POST /oauth2/revoke']
+const LISTED = [...PUBLIC, ...BY_REFRESH_TOKEN, ...BY_CLIENT, ...BY_TOKEN_HOLDER]
+/** What each of the others takes, so that a refusal is for who asks and not for how. */
+const FORMS: Record<string, string> = { '/oauth2/token': 'grant_type=client_credentials', '/oauth2/introspect': 'token=x', '/oauth2/revoke': 'token=x' }
+const isOauth = (path: string) => path.startsWith('/oauth2/')
+
 const operations = Object.entries(contract.paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`))
-const guarded = operations.filter(operation => ![...PUBLIC, ...BY_REFRESH_TOKEN].includes(operation))
+const guarded = operations.filter(operation => !LISTED.includes(operation))
 const concrete = (path: string) => path.replaceAll(/\{[^}]+\}/g, 'x')
 
 t.test('without a token every route answers 401, but for those on the written list', async t => {
   const { call } = await world(t)
-  t.strictSame([...PUBLIC, ...BY_REFRESH_TOKEN].filter(operation => !operations.includes(operation)), [], 'the list names routes that exist')
+  t.strictSame(LISTED.filter(operation => !operations.includes(operation)), [], 'the list names routes that exist')
   t.ok(guarded.length >= 2)
   for (const operation of operations) {
     const [method, path] = operation.split(' ') as [string, string]
     // A cursor that is none: an open stream would never answer.
-    const answer = await call(method, concrete(path), method === 'GET' ? { headers: { 'last-event-id': 'x' } } : { body: {} })
+    const answer = await call(method, concrete(path), method === 'GET' ? { headers: { 'last-event-id': 'x' } } : isOauth(path) ? { body: FORMS[path], headers: { 'content-type': 'application/x-www-form-urlencoded' } } : { body: {} })
     const refused = answer.statusCode === 401 && answer.json().code === 'invalid_token'
     t.equal(refused, guarded.includes(operation), `${operation} answered ${answer.statusCode}`)
-    t.equal(JSON.stringify(contract.paths[path]![method.toLowerCase()]).includes('accessToken'), guarded.includes(operation), `${operation} says so in the contract`)
+    const refusedAsClient = answer.statusCode === 401 && answer.json().error === 'invalid_client'
+    t.equal(refusedAsClient, BY_CLIENT.includes(operation), `${operation} answered ${answer.statusCode}`)
+    const { security } = contract.paths[path]![method.toLowerCase()]!
+    t.equal(JSON.stringify(security) === '[{"accessToken":[]}]', guarded.includes(operation), `${operation} says so in the contract`)
+    t.equal(JSON.stringify(security).includes('clientSecret'), isOauth(path), `${operation} names client authentication`)
     const head = await call('HEAD', concrete(path))
     if (guarded.includes(operation) && method === 'GET') t.equal(head.statusCode, 401, `HEAD ${path}`)
   }
@@ -82,13 +95,13 @@ t.test('a known path with another method is 405 and names its methods; an unknow
     const allow = [...known, ...known.includes('GET') ? ['HEAD'] : []].sort()
     for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(method => !allow.includes(method))) {
       const answer = await call(method, concrete(path), { headers: { 'content-type': 'application/json' }, ...(method !== 'HEAD' && method !== 'GET' && { body: '{"email":' }) })
-      t.match([answer.statusCode, answer.headers['allow'], answer.headers['content-type']], [405, allow.join(', '), /problem/], `${method} ${path}`)
-      if (method !== 'HEAD') t.equal(answer.json().code, 'method_not_allowed')
+      t.match([answer.statusCode, answer.headers['allow'], answer.headers['content-type']], [405, allow.join(', '), isOauth(path) ? /application\/json/ : /problem/], `${method} ${path}`)
+      if (method !== 'HEAD') t.equal(answer.json()[isOauth(path) ? 'error' : 'code'], isOauth(path) ? 'invalid_request' : 'method_not_allowed')
     }
     for (const method of ['TRACE', 'PROPFIND', 'SEARCH', 'LINK']) {
       const answer = await raw(request(method, concrete(path)))
       t.ok([400, 404, 405].includes(answer.statusCode), `${method} ${path} is ${answer.statusCode}`)
-      t.match(JSON.parse(answer.body), { code: /not_found|malformed_request|method_not_allowed/ })
+      t.match(JSON.parse(answer.body), isOauth(path) && answer.body.includes('error') ? { error: 'invalid_request' } : { code: /not_found|malformed_request|method_not_allowed/ })
     }
   }
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {

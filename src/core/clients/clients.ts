@@ -18,10 +18,11 @@ export class Clients {
   readonly #deps: { db: Db, log: Log }
   #clients: ReadonlyMap<string, Client> = new Map()
   #reloading: Promise<void> | undefined
-  /** Database time of the last load, seconds, and when it began and when one was last tried, on this process's monotonic clock. */
+  #lookingUp: Promise<void> | undefined
+  /** Database time of the last load, seconds; when that began, and when an id was last looked up, on this process's monotonic clock. */
   #asOf = -Infinity
   #loadedAt = -Infinity
-  #attemptedAt = -Infinity
+  #lookedUpAt = -Infinity
   #loop: { stop: () => void } | undefined
 
   constructor (deps: { db: Db, log: Log }) { this.#deps = deps }
@@ -45,8 +46,18 @@ export class Clients {
     const known = this.#clients.get(id)
     if (known || !this.#mayBeNew(id)) return { client: known, fresh: true }
     const began = performance.now()
-    if (this.#reloading ?? began - this.#attemptedAt >= UNKNOWN_ID_COOLDOWN_MS) await this.reload().catch(() => {})
+    if (began - this.#lookedUpAt >= UNKNOWN_ID_COOLDOWN_MS) {
+      this.#lookedUpAt = began
+      this.#lookingUp = this.#lookUp().catch(() => {})
+    }
+    await this.#lookingUp
     return { client: this.#clients.get(id), fresh: this.#loadedAt >= began }
+  }
+
+  /** What is being read at this moment may be from before the client was made. */
+  async #lookUp (): Promise<void> {
+    await this.#reloading?.catch(() => {})
+    await this.reload()
   }
 
   #mayBeNew (id: string): boolean {
@@ -58,7 +69,6 @@ export class Clients {
 
   /** Calls that overlap share one run. */
   reload (): Promise<void> {
-    this.#attemptedAt = performance.now()
     this.#reloading ??= this.#load().finally(() => { this.#reloading = undefined })
     return this.#reloading
   }

@@ -3,7 +3,8 @@ import { calculateJwkThumbprint } from 'jose'
 import { AppError } from '../../errors.ts'
 import { KID } from '../keys/public-keys.ts'
 
-export type AssertionAlg = 'ES256' | 'RS256' | 'PS256'
+export const ASSERTION_ALGS = ['ES256', 'RS256', 'PS256'] as const
+export type AssertionAlg = typeof ASSERTION_ALGS[number]
 /** A public key that a client signs its assertions with: one key, one algorithm (RFC 8725 §3.1). */
 export type AssertionKey = { kid: string, alg: AssertionAlg, pem: string }
 /** What is kept of a key: public members, picked by name. */

@@ -1,6 +1,6 @@
 import type { Db } from '../../db/client.ts'
 import { Prisma } from '../../db/generated/client.ts'
-import type { RevocationKind } from '../../lib/digest.ts'
+import { revocationId, type RevocationKind } from '../../lib/digest.ts'
 
 export type RevocationRow = { xid: string, kind: RevocationKind, id: Uint8Array, val: number, expires_at: number }
 export type FeedPage = { rows: RevocationRow[], next: string, asOf: number }
@@ -32,6 +32,11 @@ export async function readDigest (db: Db, xmin: string): Promise<{ count: number
       to_hex(bit_xor(('x' || encode(substring(sha256(convert_to(xid::text || ':' || kind::text || ':' || encode(id, 'hex') || ':' || val::text, 'UTF8')) for 8), 'hex'))::bit(64)::bigint)) AS print
     FROM revocation WHERE xid < ${xmin}::text::xid8 AND expires_at > now()`
   return { count: row!.count, print: (row!.print ?? '0').padStart(16, '0'), now: row!.now }
+}
+
+/** Ends one token that belongs to no session, in one statement. Repeated elsewhere it is the same entry again. */
+export async function revokeToken (db: Db, jti: string): Promise<void> {
+  await db.$executeRaw`INSERT INTO revocation (kind, id, val, expires_at) VALUES ('j', ${revocationId('j', jti)}::bytea, 0, now() + ${retention})`
 }
 
 /** @returns how many rows went; call again while it is the batch size. */

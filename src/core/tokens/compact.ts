@@ -14,6 +14,12 @@ export type CompactHeader = { alg: string, kid: string, typ: string }
  * @returns null for everything else
  */
 export function parseCompact (token: string): CompactHeader | null {
+  const header = parseForeign(token)
+  return header?.typ === undefined ? null : { ...header, typ: header.typ }
+}
+
+/** The same for tokens that others make, whose `typ` may be absent (RFC 7515 §4.1.9). */
+export function parseForeign (token: string): Omit<CompactHeader, 'typ'> & { typ: string | undefined } | null {
   if (token.length > MAX_TOKEN_LENGTH) return null
   const match = COMPACT.exec(token)
   if (!match) return null
@@ -22,7 +28,7 @@ export function parseCompact (token: string): CompactHeader | null {
   const header = parseObject(headerBytes)
   if (!header || 'crit' in header || 'b64' in header || 'zip' in header) return null
   const { alg, kid, typ } = header
-  if (typeof alg !== 'string' || typeof typ !== 'string' || typeof kid !== 'string' || !KID.test(kid)) return null
+  if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string') || typeof kid !== 'string' || !KID.test(kid)) return null
   return { alg, kid, typ }
 }
 

@@ -49,6 +49,14 @@ export async function verifyRefreshToken ({ keyring, clock, config }: { keyring:
   return { claims, kid: key.kid }
 }
 
+/** The claims of a refresh token that lives, or null for anything else. @throws database_unavailable, as above */
+export async function readRefreshToken (deps: Parameters<typeof verifyRefreshToken>[0], token: string): Promise<RefreshClaims | null> {
+  try { return (await verifyRefreshToken(deps, token)).claims } catch (error) {
+    if (error instanceof AppError && error.code === 'session_ended') return null
+    throw error
+  }
+}
+
 /** Signature and `typ` only; every claim, times included, is checked below against our own clock. */
 const verifiers = new WeakMap<Key, (token: string) => unknown>()
 function verifySignature (key: Key, token: string): unknown {

@@ -2,7 +2,8 @@ import type { Config } from '../../config.ts'
 import type { Keyring } from '../../core/keys/keyring.ts'
 import type { Revocations } from '../../core/revocations/live.ts'
 import { issueGeneration, type IssuedTokens } from '../../core/sessions/issue.ts'
-import { endFamily, spendGeneration } from '../../core/sessions/store.ts'
+import { endSession } from '../../core/sessions/end.ts'
+import { spendGeneration } from '../../core/sessions/store.ts'
 import { verifyRefreshToken } from '../../core/tokens/refresh-token.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
@@ -20,12 +21,11 @@ const LATE_BUDGET = 3
  * @throws session_ended, database_unavailable
  */
 export async function refresh (deps: Deps, token: string): Promise<IssuedTokens> {
-  const { db, config, revocations, log } = deps
+  const { db, config, log } = deps
   const { claims: { gen, ...session }, kid } = await verifyRefreshToken(deps, token)
   const spent = await spendGeneration(db, { ...session, gen, kid, graceSeconds: config.refreshGraceSeconds, lateBudget: LATE_BUDGET })
   if (spent.outcome === 'reuse') {
-    await endFamily(db, session.sid)
-    revocations.note('s', session.sid)
+    await endSession(deps, session.sid)
     log.warn({ event: 'refresh.reuse', sub: session.sub, sid: session.sid, gen }, 'a spent refresh token came back; its session was ended')
   }
   if (spent.outcome !== 'ok') throw new AppError('session_ended')

@@ -16,6 +16,7 @@ const Jwk = Type.Object({
 })
 const Metadata = Type.Object({
   issuer: Type.String(), jwks_uri: Type.String(),
+  token_endpoint: Type.String(), introspection_endpoint: Type.String(), revocation_endpoint: Type.String(),
   response_types_supported: Type.Array(Type.String()), grant_types_supported: Type.Array(Type.String()),
   scopes_supported: Type.Array(Type.String()), claims_supported: Type.Array(Type.String()),
   subject_types_supported: Type.Array(Type.String()), id_token_signing_alg_values_supported: Type.Array(Type.String()),
