@@ -29,6 +29,7 @@ export const variables = {
   rateLimitScale: variable('RATE_LIMIT_SCALE', integer(1, 1_000_000), '1', 'Multiplies the per-address limits (many users behind one address).'),
   keySlotSeconds: variable('KEY_SLOT_SECONDS', integer(4, 366 * 86400), String(30 * 86400), 'How long one signing key is used; at least 4 × `JWKS_MAX_AGE_SECONDS`. Fixed by the first start of an installation.'),
   jwksMaxAgeSeconds: variable('JWKS_MAX_AGE_SECONDS', integer(1, 900), '300', '`max-age` of the JWKS.'),
+  feedAccess: variable('FEED_ACCESS', oneOf('public', 'client'), 'public', 'Who may read the revocation feed: everybody, or (`client`) who authenticates as a client or has a token with the scope `introspect`.'),
   docs: variable('DOCS', boolean, undefined, 'Serve `/docs`, `/openapi.json` and `/openapi.yaml`. `true` outside production when absent.'),
   logLevel: variable('LOG_LEVEL', oneOf('debug', 'info', 'warn', 'error', 'silent'), 'info', 'Least severity that is logged.'),
   drainSeconds: variable('DRAIN_SECONDS', integer(0, 8), undefined, 'After SIGTERM, how long requests are still taken while `/readyz` is false. 3 when absent; 0 with the embedded database.'),

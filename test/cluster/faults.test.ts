@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import t, { type Test } from 'tap'
+import { cli } from '../helpers/cli.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
 import { send, startProcess, type NodeProcess } from '../helpers/processes.ts'
 import { until } from '../helpers/until.ts'
@@ -76,4 +77,20 @@ t.test('a logout whose answer was lost has ended the session everywhere, and rep
   t.equal((await send(survivor.url, 'POST', '/v1/auth/refresh', { body: { refresh_token: refreshToken } })).json.code, 'session_ended')
   await t.resolves(until(async () => (await send(survivor.url, 'GET', '/v1/auth/verify', { bearer: accessToken })).status === 401))
   t.equal((await send(survivor.url, 'POST', '/v1/auth/logout', { body: { refresh_token: refreshToken } })).status, 204)
+})
+
+t.test('a revocation whose answer was lost has ended what it named everywhere, and repeating it is the same success', async t => {
+  const { accessToken, refreshToken } = await signIn()
+  const { stdout } = await cli(t, ['clients', 'create', '--name', 'Service', '--scope', 'things'], { DATABASE_URL: database })
+  const [, id, secret] = /client_id=(\S+)\nclient_secret=(\S+)/.exec(stdout) as unknown as [string, string, string]
+  const credentials = { client_id: id, client_secret: secret }
+  const { json: { access_token: own } } = await send(survivor.url, 'POST', '/oauth2/token', { form: { grant_type: 'client_credentials', ...credentials } })
+  for (const [token, witness] of [[refreshToken, accessToken], [own, own]] as const) {
+    await lose(t, await doomed('POST /oauth2/revoke'), '/oauth2/revoke', { form: { token } })
+    await t.resolves(until(async () => (await send(survivor.url, 'GET', '/v1/auth/verify', { bearer: witness })).status === 401))
+    t.equal((await send(survivor.url, 'POST', '/oauth2/revoke', { form: { token } })).status, 200)
+  }
+  t.equal((await send(survivor.url, 'POST', '/v1/auth/refresh', { body: { refresh_token: refreshToken } })).json.code, 'session_ended')
+  await lose(t, await doomed('POST /oauth2/token'), '/oauth2/token', { form: { grant_type: 'client_credentials', ...credentials } })
+  t.equal((await send(survivor.url, 'POST', '/oauth2/token', { form: { grant_type: 'client_credentials', ...credentials } })).status, 200, 'a token whose answer was lost is asked for again')
 })

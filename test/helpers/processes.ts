@@ -54,12 +54,13 @@ export async function startProcess (t: Teardown, databaseUrl: string, { env = {}
 
 export type Reply = { status: number, headers: Headers, json: any }
 
-/** JSON over a real socket. */
-export async function send (url: string, method: string, path: string, { body, bearer, headers }: { body?: unknown, bearer?: string, headers?: Record<string, string> } = {}): Promise<Reply> {
+/** JSON over a real socket, or a form. */
+export async function send (url: string, method: string, path: string, { body, form, bearer, headers }: { body?: unknown, form?: Record<string, string>, bearer?: string, headers?: Record<string, string> } = {}): Promise<Reply> {
   const answer = await fetch(`${url}${path}`, {
     method,
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }), ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(form !== undefined && { body: new URLSearchParams(form) }),
   })
   const text = await answer.text()
   return { status: answer.status, headers: answer.headers, json: text === '' ? null : JSON.parse(text) }

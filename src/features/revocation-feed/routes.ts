@@ -1,6 +1,7 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { VerifierContext } from '../../context.ts'
+import { requireClientOrBearer, type ClientAuthDeps } from '../../http/client-auth.ts'
 import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
@@ -22,21 +23,29 @@ const Document = Strict({
   }),
 }, { title: 'RevocationFeed', description: 'A set of endings: applying an entry twice changes nothing' })
 
+/** What a feed that is not public answers besides. */
+const GUARD = ['invalid_client', 'invalid_token', 'insufficient_scope', 'database_unavailable'] as const
+const ACCESS = 'Open to everybody, unless `FEED_ACCESS=client`: then for clients (Basic) and bearers with the scope `introspect`.'
+
 // The feed of endings, from memory: no query for any number of readers. A cursor is valid on every node, so a reader may
 // come back anywhere. An entry names a digest: only who knows a session or user already can see that it ended.
-export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: VerifierContext, draining: AbortSignal }): Promise<void> {
+export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: VerifierContext & ClientAuthDeps, draining: AbortSignal }): Promise<void> {
   const app = typed(instance)
   const subscribers = new Subscribers(ctx, draining)
+  const closed = ctx.config.feedAccess === 'client'
+  const access = closed
+    ? { config: { auth: 'client_or_bearer', limit: 'open' } as const, preValidation: async (request: FastifyRequest) => await requireClientOrBearer(instance, ctx, request) }
+    : { config: { auth: 'none', limit: 'open', publicRead: true } as const }
   // Before the server stops: an open stream would keep it from ever closing.
   app.addHook('preClose', async () => subscribers.close())
 
   app.get('/v1/revocations', {
-    config: { auth: 'none', limit: 'open', publicRead: true },
+    ...access,
     handlerTimeout: 35_000,
     schema: {
       operationId: 'getRevocations',
       summary: 'What has ended',
-      description: 'Everything that lives, or with `since` what came after it; with `wait` the answer is held back until there is something, at most that many seconds.',
+      description: 'Everything that lives, or with `since` what came after it; with `wait` the answer is held back until there is something, at most that many seconds. ' + ACCESS,
       tags: ['Verification'],
       querystring: Strict({
         since: Type.Optional(Type.String({ pattern: CURSOR })),
@@ -45,27 +54,27 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
       response: {
         200: Document,
         304: Type.Null({ description: 'Unchanged since the `ETag` in `If-None-Match`.' }),
-        ...problemResponses('invalid_request', 'invalid_cursor'),
+        ...problemResponses('invalid_request', 'invalid_cursor', ...GUARD),
       },
     },
   }, async (request, reply) => {
     const { since, wait } = request.query
     if (since !== undefined) return await readDelta(ctx, since, Number(wait ?? 0), AbortSignal.any([draining, clientGone(reply)]))
     const { etag, document } = readSnapshot(ctx)
-    reply.headers({ etag, 'cache-control': 'public, max-age=1' })
+    reply.headers({ etag, 'cache-control': closed ? 'private, no-cache' : 'public, max-age=1' })
     return isUnchanged(request, etag) ? await reply.code(304).send(null) : document()
   })
 
   app.get('/v1/revocations/stream', {
-    config: { auth: 'none', limit: 'open', publicRead: true },
+    ...access,
     schema: {
       operationId: 'streamRevocations',
       summary: 'What ends, as it ends',
-      description: 'Server-sent events: `full` and `rev` carry a document, `tick` every ten seconds says how fresh the feed is. `Last-Event-ID` is honoured by every node. The stream is closed after 5 to 15 minutes.',
+      description: 'Server-sent events: `full` and `rev` carry a document, `tick` every ten seconds says how fresh the feed is. `Last-Event-ID` is honoured by every node. The stream is closed after 5 to 15 minutes. ' + ACCESS,
       tags: ['Verification'],
       response: {
         200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
-        ...problemResponses('invalid_cursor', 'too_many_requests'),
+        ...problemResponses('invalid_request', 'invalid_cursor', 'too_many_requests', ...GUARD),
       },
     },
   }, async (request, reply) => {
