@@ -2,6 +2,7 @@ import { decodeProtectedHeader } from 'jose'
 import t from 'tap'
 import { run } from '../../src/cli/run.ts'
 import { revocationId } from '../../src/lib/digest.ts'
+import { newClient, post, tokenOf } from '../helpers/oauth.ts'
 import { until } from '../helpers/until.ts'
 import { elsewhere, type Elsewhere } from '../helpers/verifier.ts'
 
@@ -61,6 +62,22 @@ t.test('a service that starts after the ending refuses with its very first verif
   await w.ctx.revocations.poll()
   t.equal(await w.ask(token), 'revoked')
   t.equal(await w.ask(token, {}, w.anotherVerifier({ fetch })), 'revoked')
+})
+
+t.test('another service refuses within two seconds what a service lost: one token, or all with its client', async t => {
+  const w = await elsewhere(t)
+  const [client, bystander] = [await newClient(w), await newClient(w)]
+  const [ended, kept, other] = [await tokenOf(w, client), await tokenOf(w, client), await tokenOf(w, bystander)]
+  for (const token of [ended, kept, other]) t.equal(await w.ask(token), 'good')
+  const { sid, roles, ver, sub } = await w.verifier.verify(kept)
+  t.strictSame({ sid, roles, ver, sub }, { sid: undefined, roles: undefined, ver: 0, sub: client.id })
+
+  await post(w, '/oauth2/revoke', { token: ended })
+  await t.resolves(until(async () => await w.ask(ended) === 'revoked'))
+  t.equal(await w.ask(kept), 'good', 'its other tokens live')
+  t.equal(await operator(w)('clients', 'delete', client.id), 0)
+  await t.resolves(until(async () => await w.ask(kept) === 'revoked'))
+  t.equal(await w.ask(other), 'good')
 })
 
 t.test('each kind of ending alone and each pair of them refuses, and its near misses do not', async t => {
