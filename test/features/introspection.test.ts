@@ -1,11 +1,12 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
+import { buildApp } from '../../src/app.ts'
 import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase } from '../helpers/database.ts'
 import { forgeFrom } from '../helpers/forge.ts'
 import { hostileTokens, watchedUrl } from '../helpers/hostile-tokens.ts'
-import { assertion, assertionForm, newClient, newSigner, post, tokenOf } from '../helpers/oauth.ts'
+import { assertion, assertionForm, basicOf, newClient, newSigner, post, tokenOf } from '../helpers/oauth.ts'
 import { listening } from '../helpers/socket.ts'
 import { until } from '../helpers/until.ts'
 import { world } from '../helpers/world.ts'
@@ -137,4 +138,16 @@ t.test('introspection asks the database nothing, and goes on while it is away', 
   t.strictSame(await round(), expected, 'and the same without a database')
   const { forge } = forgeFrom(w.ctx, token)
   t.strictSame((await post(w, INTROSPECT, { token: forge({ header: { kid: 'unheard-of' } }) }, { basic: client })).json(), { active: false }, 'a key that cannot be looked up is no key')
+})
+
+t.test('where there is no database nobody is a client, and a bearer with the scope may still ask', async t => {
+  const w = await world(t)
+  const client = await newClient(w, { scope: 'introspect' })
+  const bearer = await tokenOf(w, client)
+  const { access_token: token } = await w.signIn()
+  const app = await buildApp({ ...w.ctx, clients: undefined } as never)
+  t.teardown(async () => await app.close())
+  const ask = async (authorization: string) => (await app.inject({ method: 'POST', url: INTROSPECT, headers: { authorization, 'content-type': 'application/x-www-form-urlencoded' }, payload: `token=${token}` })).json()
+  t.match(await ask(`Bearer ${bearer}`), { active: true })
+  t.match(await ask(basicOf(client)), { error: 'invalid_client' })
 })

@@ -246,6 +246,8 @@ t.test('a deleted client is refused everywhere within two seconds: its credentia
   for (const node of [w, other]) await t.resolves(until(async () => (await w.verify(token, node)).statusCode === 401, 5_000))
   t.ok(performance.now() - began < 4_000, `${Math.round(performance.now() - began)} ms`)
   t.equal((await w.verify(untouched, other)).statusCode, 200)
+  for (const node of [w, other]) t.equal((await post(node, '/oauth2/introspect', { token: untouched }, { basic: client })).json().error, 'invalid_client', 'its secret is worth nothing, long before the clients are read again')
+  t.equal((await post(other, '/oauth2/introspect', { token: untouched }, { basic: bystander })).json().active, true)
   await other.ctx.clients.reload()
   t.equal((await post(other, '/oauth2/token', GRANT, { basic: client })).json().error, 'invalid_client')
 })
