@@ -7,13 +7,15 @@ const layers = {
   // Shipped to others: it stands on nothing of ours.
   sdk: ['^src/sdk/', ['^src/sdk/']],
   core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|config-values)[.]ts$', '^src/sdk/claims[.]ts$']],
-  context: ['^src/context[.]ts$', ['^src/(core|db|lib)/', '^src/(config|config-values|errors|log)[.]ts$']],
+  context: ['^src/(verifier-)?context[.]ts$', ['^src/(core|db|lib)/', '^src/(context|config|config-values|errors|log)[.]ts$']],
+  // What is open without a database knows nothing of one.
+  'verifier-context': ['^src/(verifier-context[.]ts|core/upstream/)', ['^src/(core|lib)/', '^src/(context|config|errors|log)[.]ts$']],
   // faults.ts only judges an error: what the database's absence looks like is known in one place.
   http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context)[.]ts$', '^src/db/faults[.]ts$']],
   features: ['^src/features/', ['^src/(features|http|core|lib)/', '^src/(errors|context|config|log)[.]ts$', '^src/db/client[.]ts$']],
   jobs: ['^src/jobs/', ['^src/(jobs|core|lib)/', '^src/(errors|context|log)[.]ts$', '^src/db/client[.]ts$']],
   app: ['^src/app[.]ts$', ['^src/(features|http)/', '^src/context[.]ts$']],
-  server: ['^src/server[.]ts$', ['^src/jobs/', '^src/db/migrate[.]ts$', '^src/(app|context|config|dev-settings|errors|log|paths)[.]ts$']],
+  server: ['^src/server[.]ts$', ['^src/jobs/', '^src/db/migrate[.]ts$', '^src/(app|context|verifier-context|config|dev-settings|errors|log|paths)[.]ts$']],
   cli: ['^src/cli/', ['^src/(cli|core|db|lib)/', '^src/(server|config|dev-settings|errors|log|paths)[.]ts$']],
   'dev-settings': ['^src/dev-settings[.]ts$', ['^src/db/embedded/', '^src/(config|config-values|errors)[.]ts$']],
   config: ['^src/config[.]ts$', ['^src/(config-values|errors)[.]ts$']],

@@ -1,13 +1,9 @@
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { randomUUID } from 'node:crypto'
-import type { Context } from './context.ts'
-import { accountRoutes } from './features/accounts/routes.ts'
+import type { Context, VerifierContext } from './context.ts'
 import { healthRoutes } from './features/health/routes.ts'
 import { introspectionRoutes } from './features/introspection/routes.ts'
-import { oauthRoutes } from './features/oauth/routes.ts'
-import { passwordRoutes } from './features/password/routes.ts'
 import { revocationFeedRoutes } from './features/revocation-feed/routes.ts'
-import { sessionRoutes } from './features/sessions/routes.ts'
 import { verifyRoutes } from './features/verify/routes.ts'
 import { wellKnownRoutes } from './features/well-known/routes.ts'
 import { authenticate } from './http/authenticate.ts'
@@ -24,10 +20,11 @@ import { cookies } from './http/session-cookie.ts'
 import { refuseBytes, refuseUrl } from './http/unreadable.ts'
 
 /**
- * The map of the house: what every request passes, in order, and then the features.
+ * The map of the house: what every request passes, in order, and then the features: those that need a database, and those that
+ * a node with MODE=verifier has too.
  * @param draining aborted once the process was told to stop
  */
-export async function buildApp (ctx: Context, { draining = new AbortController().signal }: { draining?: AbortSignal } = {}): Promise<FastifyInstance> {
+export async function buildApp (ctx: Context | VerifierContext, { draining = new AbortController().signal }: { draining?: AbortSignal } = {}): Promise<FastifyInstance> {
   const { config } = ctx
   const app = Fastify({
     loggerInstance: ctx.log as FastifyBaseLogger,
@@ -61,15 +58,19 @@ export async function buildApp (ctx: Context, { draining = new AbortController()
   await app.register(authenticate, { ctx })
   await app.register(openapi, config)
 
-  await app.register(accountRoutes, { ctx })
-  await app.register(passwordRoutes, { ctx })
-  await app.register(sessionRoutes, { ctx })
+  // Not even loaded without a database: they bring Prisma, pg and argon2.
+  if (hasDatabase(ctx)) {
+    await app.register((await import('./features/accounts/routes.ts')).accountRoutes, { ctx })
+    await app.register((await import('./features/password/routes.ts')).passwordRoutes, { ctx })
+    await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
+  }
+  // In either mode, so nothing here may import a store.
   await app.register(verifyRoutes)
   await app.register(wellKnownRoutes, { ctx })
   await app.register(revocationFeedRoutes, { ctx, draining })
   await app.register(async oauth => {
     await oauth.register(oauthScope)
-    await oauth.register(oauthRoutes, { ctx })
+    if (hasDatabase(ctx)) await oauth.register((await import('./features/oauth/routes.ts')).oauthRoutes, { ctx })
     await oauth.register(introspectionRoutes, { ctx })
     refuseOtherMethods(oauth, new Map([...routes].filter(([url]) => isOauthPath(url))))
   })
@@ -81,3 +82,5 @@ export async function buildApp (ctx: Context, { draining = new AbortController()
   await app.ready()
   return app
 }
+
+const hasDatabase = (ctx: Context | VerifierContext): ctx is Context => ctx.config.mode === 'full'

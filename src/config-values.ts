@@ -51,6 +51,16 @@ export const publicUrl: Parse<string> = raw => {
   return { fault: 'must be an http(s) URL without a trailing slash' }
 }
 
+/** Where a node of the service is reached, with or without credentials of a client: both may be in it, so no fault shows it. */
+export const upstreamUrl: Parse<string> = raw => {
+  try {
+    const url = new URL(raw)
+    decodeURIComponent(url.username + url.password)
+    if (/^https?:$/.test(url.protocol) && !url.search && !url.hash && !raw.endsWith('/') && (url.username === '') === (url.password === '')) return { value: raw }
+  } catch {}
+  return { fault: 'must be a URL such as https://auth.example.com or https://client_id:client_secret@auth.example.com, without a trailing slash' }
+}
+
 export const postgresUrl: Parse<string> = raw => {
   try {
     if (/^postgres(ql)?:$/.test(new URL(raw).protocol)) return { value: raw }

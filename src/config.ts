@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import { addressRange, boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, publicUrl, text, type Parse } from './config-values.ts'
+import { addressRange, boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, publicUrl, text, upstreamUrl, type Parse } from './config-values.ts'
 import { StartError } from './errors.ts'
 
 type Variable<T> = { name: string, parse: Parse<T>, default: string | undefined, secret?: true, doc: string }
@@ -8,6 +8,8 @@ const variable = <T, D extends string | undefined>(name: string, parse: Parse<T>
 
 /** The one schema: the type, the checks, the printed form and docs/configuration.md are all made from it. */
 export const variables = {
+  mode: variable('MODE', oneOf('full', 'verifier'), 'full', '`verifier`: no database; verifies tokens and relays keys and the feed of endings from `UPSTREAM_URL`.'),
+  upstreamUrl: variable('UPSTREAM_URL', upstreamUrl, undefined, 'With `MODE=verifier`: where the service is reached, `https://host`, or `https://client_id:client_secret@host` where its feed asks for a client.', true),
   databaseUrl: variable('DATABASE_URL', postgresUrl, undefined, 'PostgreSQL 14 or newer. Embedded PostgreSQL when absent; required in production.', true),
   publicUrl: variable('PUBLIC_URL', publicUrl, undefined, 'Issuer (`iss`) and base of every link; never taken from request headers. `http://localhost:<PORT>` when absent; required in production.'),
   port: variable('PORT', integer(0, 65535), '3000', 'Port of the service.'),
@@ -100,10 +102,10 @@ export function printableConfig (config: Config): Record<string, string> {
 }
 
 function derive (values: Values, production: boolean): Config {
-  const embedded = values.databaseUrl === undefined && !production
+  const embedded = values.mode === 'full' && values.databaseUrl === undefined && !production
   const requireVerifiedEmail = values.requireVerifiedEmail ?? !embedded
   const publicUrl = values.publicUrl ?? `http://localhost:${values.port || 3000}`
-  const relaxations = production
+  const relaxations = production || values.mode === 'verifier'
     ? []
     : [
         embedded && 'embedded PostgreSQL',
@@ -124,10 +126,16 @@ function derive (values: Values, production: boolean): Config {
 
 function contradictions (config: Config, publicUrlGiven: boolean): string[] {
   const local = /^http:\/\/(localhost|127\.0\.0\.1)(:|$)/.test(config.publicUrl)
+  const verifier = config.mode === 'verifier'
   return [
-    config.production && config.databaseUrl === undefined && 'DATABASE_URL is required in production',
-    config.production && config.keyEncryptionKey === undefined && 'KEY_ENCRYPTION_KEY is required in production, as id:base64 of 32 random bytes (`openssl rand -base64 32`)',
-    config.production && !publicUrlGiven && 'PUBLIC_URL is required in production: it is the issuer of every token',
+    verifier && config.upstreamUrl === undefined && 'UPSTREAM_URL is required with MODE=verifier',
+    verifier && config.databaseUrl !== undefined && 'DATABASE_URL must not be set with MODE=verifier: it uses no database',
+    verifier && config.keyEncryptionKey !== undefined && 'KEY_ENCRYPTION_KEY must not be set with MODE=verifier: it has no secret keys',
+    verifier && !publicUrlGiven && 'PUBLIC_URL is required with MODE=verifier: it is the issuer whose tokens are verified',
+    !verifier && config.upstreamUrl !== undefined && 'UPSTREAM_URL is for MODE=verifier only',
+    !verifier && config.production && config.databaseUrl === undefined && 'DATABASE_URL is required in production',
+    !verifier && config.production && config.keyEncryptionKey === undefined && 'KEY_ENCRYPTION_KEY is required in production, as id:base64 of 32 random bytes (`openssl rand -base64 32`)',
+    !verifier && config.production && !publicUrlGiven && 'PUBLIC_URL is required in production: it is the issuer of every token',
     config.production && !config.publicUrl.startsWith('https:') && !local && 'PUBLIC_URL must be https in production',
     config.keySlotSeconds < 4 * config.jwksMaxAgeSeconds && 'KEY_SLOT_SECONDS must be at least 4 × JWKS_MAX_AGE_SECONDS',
     config.sessionMaxSeconds < config.refreshTokenTtlSeconds && 'SESSION_MAX_SECONDS must not be shorter than REFRESH_TOKEN_TTL_SECONDS',

@@ -28,6 +28,7 @@ export const errorCodes = {
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   login_busy: { status: 503, title: 'Too many sign-ins at this moment' },
+  stale_revocations: { status: 503, title: 'This node does not know the keys or what has ended' },
   database_unavailable: { status: 503, title: 'The database cannot be reached' },
 } as const
 

@@ -2,12 +2,9 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
-import { openContext } from './context.ts'
-import { migrateUp, readMigrations } from './db/migrate.ts'
-import { settle } from './dev-settings.ts'
+import type { Context, VerifierContext } from './context.ts'
 import { StartError } from './errors.ts'
-import { startPurging } from './jobs/purge.ts'
-import { createLog } from './log.ts'
+import { createLog, type Log } from './log.ts'
 import { migrationsFolder } from './paths.ts'
 
 /** What is in flight must be done by then; a platform kills soon after (requirement M2). */
@@ -15,20 +12,16 @@ const STOP_WITHIN_MS = 9_500
 
 export type Server = { url: string, stop: () => Promise<void> }
 
+/** How to close what is open, in the order of opening. */
+type Opened = (() => Promise<void> | void)[]
+
 /** From a configuration to a listening service. What was opened before a failure is closed again. */
 export async function startServer (config: Config): Promise<Server> {
   const log = createLog(config)
-  const settled = await settle(config)
-  const opened: (() => Promise<void> | void)[] = [settled.stop]
+  const opened: Opened = []
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
-  if (settled.embedded) log.info(settled.embedded, 'embedded PostgreSQL')
   try {
-    const applied = await migrateUp(settled.databaseUrl, await readMigrations(migrationsFolder))
-    if (applied.length > 0) log.info({ applied }, 'database migrated')
-    const { ctx, close } = await openContext({ config, log, ...settled })
-    opened.push(close)
-    const purging = startPurging(ctx)
-    opened.push(purging.stop)
+    const ctx = config.mode === 'full' ? await openFull(config, log, opened) : await openVerifier(config, log, opened)
     const draining = new AbortController()
     const app = await buildApp(ctx, { draining: draining.signal })
     await app.listen({ port: config.port, host: config.host }).catch((error: NodeJS.ErrnoException) => { throw listenError(error, config) })
@@ -52,6 +45,29 @@ export async function startServer (config: Config): Promise<Server> {
     await closeAll()
     throw error
   }
+}
+
+/** Loaded only here: a node with MODE=verifier has no database, and must not carry what it takes to have one. */
+async function openFull (config: Config, log: Log, opened: Opened): Promise<Context> {
+  const [{ settle }, { migrateUp, readMigrations }, { openContext }, { startPurging }] = await Promise.all([
+    import('./dev-settings.ts'), import('./db/migrate.ts'), import('./context.ts'), import('./jobs/purge.ts'),
+  ])
+  const settled = await settle(config)
+  opened.push(settled.stop)
+  if (settled.embedded) log.info(settled.embedded, 'embedded PostgreSQL')
+  const applied = await migrateUp(settled.databaseUrl, await readMigrations(migrationsFolder))
+  if (applied.length > 0) log.info({ applied }, 'database migrated')
+  const { ctx, close } = await openContext({ config, log, ...settled })
+  opened.push(close)
+  opened.push(startPurging(ctx).stop)
+  return ctx
+}
+
+async function openVerifier (config: Config, log: Log, opened: Opened): Promise<VerifierContext> {
+  const { openVerifierContext } = await import('./verifier-context.ts')
+  const { ctx, close } = await openVerifierContext({ config, log })
+  opened.push(close)
+  return ctx
 }
 
 /**

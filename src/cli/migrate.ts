@@ -2,12 +2,12 @@ import { migrateUp, migrationStatus, readMigrations } from '../db/migrate.ts'
 import { settle } from '../dev-settings.ts'
 import { migrationsFolder } from '../paths.ts'
 import { MISUSED, type Command } from './command.ts'
-import { configFrom } from './settings.ts'
+import { databaseConfigFrom } from './settings.ts'
 
 /** `status` ends with 1 while something is pending, so that a deployment can ask. */
 export const migrate: Command = async ([what], env) => {
   if (what !== 'up' && what !== 'status') return MISUSED
-  const settled = await settle(configFrom(env), { share: true })
+  const settled = await settle(databaseConfigFrom(env), { share: true })
   try {
     const migrations = await readMigrations(migrationsFolder)
     if (what === 'up') {

@@ -6,7 +6,7 @@ export const serve: Command = async (_args, env) => {
   const config = configFrom(env)
   const stopping = nextSignal()
   const server = await startServer(config)
-  if (!config.production) process.stdout.write(welcome(server.url, config.relaxations, config.docs, config.passwordMinLength))
+  if (!config.production && config.mode === 'full') process.stdout.write(welcome(server.url, config.relaxations, config.docs, config.passwordMinLength))
   await stopping
   // A second Ctrl-C means now.
   nextSignal().then(() => process.exit(130))

@@ -5,11 +5,11 @@ import { settle } from '../dev-settings.ts'
 import { StartError } from '../errors.ts'
 import { createLog } from '../log.ts'
 import { migrationsFolder } from '../paths.ts'
-import { configFrom } from './settings.ts'
+import { databaseConfigFrom } from './settings.ts'
 
 /** For commands that do one thing on the database. An embedded one that the service is using is shared, not stopped. */
 export async function withDatabase<T> (env: Readonly<Record<string, string | undefined>>, work: (deps: { db: Db, config: Config }) => Promise<T>): Promise<T> {
-  const config = configFrom(env)
+  const config = databaseConfigFrom(env)
   const settled = await settle(config, { share: true })
   const { db, close } = openDatabase(settled.databaseUrl, { log: createLog(config) })
   try {

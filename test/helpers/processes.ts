@@ -52,6 +52,10 @@ export async function startProcess (t: Teardown, databaseUrl: string, { env = {}
   }
 }
 
+/** A node without a database, on an upstream. */
+export const startRelay = async (t: Teardown, upstreamUrl: string, { env = {}, preload }: { env?: Record<string, string>, preload?: string } = {}): Promise<NodeProcess> =>
+  await startProcess(t, '', { env: { MODE: 'verifier', UPSTREAM_URL: upstreamUrl, DATABASE_URL: '', KEY_ENCRYPTION_KEY: '', ...env }, ...(preload !== undefined && { preload }) })
+
 export type Reply = { status: number, headers: Headers, json: any }
 
 /** JSON over a real socket, or a form. */

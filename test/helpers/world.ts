@@ -4,9 +4,9 @@ import type { Test } from 'tap'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import type { KeyEncryptionKeys } from '../../src/config-values.ts'
-import { openContext, type Context } from '../../src/context.ts'
+import { openContext, type Context, type VerifierContext } from '../../src/context.ts'
 import type { Clock } from '../../src/lib/clock.ts'
-import { createLog } from '../../src/log.ts'
+import { createLog, type Log } from '../../src/log.ts'
 import { contractFault } from './contract.ts'
 import { freshDatabase, sqlTo, type Sql } from './database.ts'
 
@@ -60,12 +60,18 @@ export async function world (t: Test, env: Record<string, string> = {}): Promise
   }
 }
 
-async function startNode (t: Test, config: Config): Promise<Node> {
+const startNode = async (t: Test, config: Config): Promise<Node> => await serveNode(t, async ({ log, clock }) =>
+  await openContext({ config, databaseUrl: config.databaseUrl!, keyEncryptionKey: config.keyEncryptionKey as KeyEncryptionKeys, log, clock }))
+
+/** The app around an opened context, with a clock and a log of its own. */
+export async function serveNode<C extends Context | VerifierContext> (
+  t: Test, open: (deps: { log: Log, clock: Clock }) => Promise<{ ctx: C, close: () => Promise<void> | void }>
+): Promise<Omit<Node, 'ctx'> & { ctx: C }> {
   let offset = 0
   const clock: FakeClock = { now: () => Date.now() + offset, advance: seconds => { offset += seconds * 1000 } }
   const lines: string[] = []
   const log = createLog({ logLevel: 'debug' }, { write: line => { lines.push(line) } })
-  const { ctx, close } = await openContext({ config, databaseUrl: config.databaseUrl!, keyEncryptionKey: config.keyEncryptionKey as KeyEncryptionKeys, log, clock })
+  const { ctx, close } = await open({ log, clock })
   const app = await buildApp(ctx)
   t.teardown(async () => { await app.close(); await close() })
   const call: Call = async (method, url, { body, bearer, headers, ...more } = {}) => {

@@ -17,6 +17,9 @@ export type Endings = {
   isRevoked: (token: Revocable, kid: string) => boolean
   /** Calls back after each read, and says whether it brought anything. @returns how to stop that */
   onRead: (listener: (changed: boolean) => void) => () => void
-  /** Reads what is new, now. Overlapping calls share a run. */
-  poll: () => Promise<void>
+  /**
+   * Reads what is new, now. Overlapping calls share a run.
+   * @param xmin what somebody else has read up to; where reads go to different nodes, one more may be needed to get there
+   */
+  poll: (xmin?: bigint) => Promise<void>
 }

@@ -6,8 +6,10 @@ export type FeedState = { feed: string, xmin: bigint, asOf: number, ttlSeconds: 
 
 /** One ending: kind, id, end of its life (seconds since the epoch), and for kinds u and a the value below which tokens are refused. */
 export type FeedItem = [kind: string, id: string, expiresAt: number] | [kind: string, id: string, expiresAt: number, val: number]
+/** For relays: the exact end of its life, and the transaction, so that what they pass on is the same feed, cursors and all. */
+export type RelayItem = [kind: string, id: string, expiresAt: number, val: number, xid: string]
 
-export type FeedDocument = { v: 1, feed: string, cursor: string, as_of: number, ttl: number, full: boolean, e: FeedItem[] }
+export type FeedDocument = { v: 1, feed: string, cursor: string, as_of: number, ttl: number, full: boolean, e: (FeedItem | RelayItem)[] }
 
 /**
  * Where a client stands: the transaction from which on it may lack entries, and a fingerprint of those it has from there on. The
@@ -25,7 +27,7 @@ export function parseCursor (text: string): Cursor | null {
 const formatCursor = ({ feed, xid, print }: Cursor): string => `${feed}.${xid}.${print}`
 
 /** Everything that lives: for a client that has nothing, or whose cursor is of another timeline. */
-export const fullDocument = (state: FeedState): FeedDocument => document(state, state.xmin, true, state.log.all())
+export const fullDocument = (state: FeedState, item: ItemOf = itemOf): FeedDocument => document(state, state.xmin, true, state.log.all(), item)
 
 /** Names the whole content: what If-None-Match compares. */
 export const feedEtag = (state: FeedState): string => `"${formatCursor({ feed: state.feed, xid: state.xmin, print: state.log.printFrom(0n) })}"`
@@ -37,15 +39,15 @@ export const isAhead = (state: FeedState, cursor: Cursor): boolean => cursor.fee
  * What a client at `cursor` lacks; null when that is nothing. A cursor of another feed, or still ahead after a read (the
  * database went back in time), gets everything.
  */
-export function deltaDocument (state: FeedState, cursor: Cursor): FeedDocument | null {
-  if (cursor.feed !== state.feed || cursor.xid > state.xmin) return fullDocument(state)
-  return state.log.printFrom(cursor.xid) === cursor.print ? null : document(state, state.xmin, false, state.log.from(cursor.xid))
+export function deltaDocument (state: FeedState, cursor: Cursor, item: ItemOf = itemOf): FeedDocument | null {
+  if (cursor.feed !== state.feed || cursor.xid > state.xmin) return fullDocument(state, item)
+  return state.log.printFrom(cursor.xid) === cursor.print ? null : document(state, state.xmin, false, state.log.from(cursor.xid), item)
 }
 
 /** Nothing new, but how fresh that is, and a cursor moved on. */
-export const emptyDocument = (state: FeedState): FeedDocument => document(state, state.xmin, false, [])
+export const emptyDocument = (state: FeedState): FeedDocument => document(state, state.xmin, false, [], itemOf)
 
-function document (state: FeedState, xid: bigint, full: boolean, entries: readonly FeedEntry[]): FeedDocument {
+function document (state: FeedState, xid: bigint, full: boolean, entries: readonly FeedEntry[], item: ItemOf): FeedDocument {
   return {
     v: 1,
     feed: state.feed,
@@ -53,9 +55,13 @@ function document (state: FeedState, xid: bigint, full: boolean, entries: readon
     as_of: state.asOf,
     ttl: state.ttlSeconds,
     full,
-    e: entries.map(itemOf),
+    e: entries.map(item),
   }
 }
 
-const itemOf = ({ kind, id, expiresAt, val }: FeedEntry): FeedItem =>
+type ItemOf = (entry: FeedEntry) => FeedItem | RelayItem
+
+export const relayItemOf = ({ kind, id, expiresAt, val, xid }: FeedEntry): RelayItem => [kind, id, expiresAt, val, String(xid)]
+
+export const itemOf = ({ kind, id, expiresAt, val }: FeedEntry): FeedItem =>
   kind === 'u' || kind === 'a' ? [kind, id, Math.ceil(expiresAt), val] : [kind, id, Math.ceil(expiresAt)]

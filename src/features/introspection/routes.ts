@@ -35,7 +35,7 @@ export async function introspectionRoutes (instance: FastifyInstance, { ctx }: {
       }),
       response: {
         200: Introspection,
-        ...oauthResponses('invalid_request', 'invalid_client', 'invalid_token', 'insufficient_scope', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
+        ...oauthResponses('invalid_request', 'invalid_client', 'invalid_token', 'insufficient_scope', 'body_too_large', 'unsupported_media_type', 'database_unavailable', 'stale_revocations'),
       },
     },
   }, async request => {

@@ -1,21 +1,24 @@
-import { deltaDocument, emptyDocument, feedEtag, fullDocument, isAhead, parseCursor, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
+import { deltaDocument, emptyDocument, feedEtag, fullDocument, isAhead, itemOf, parseCursor, relayItemOf, type Cursor, type FeedDocument } from '../../core/revocations/feed.ts'
 import type { Endings } from '../../core/revocations/endings.ts'
 import { AppError } from '../../errors.ts'
 
 type Deps = { revocations: Endings }
+/** How entries are written: for readers, or for relays. */
+type Form = { xid: boolean }
+const writer = ({ xid }: Form) => xid ? relayItemOf : itemOf
 
-export const readSnapshot = ({ revocations: { state } }: Deps) => ({ etag: feedEtag(state), document: (): FeedDocument => fullDocument(state) })
+export const readSnapshot = ({ revocations: { state } }: Deps, form: Form) => ({ etag: feedEtag(state), document: (): FeedDocument => fullDocument(state, writer(form)) })
 
 /** A cursor from a node that has read further makes this one read too, before it may conclude that the database went back in time. */
 export async function settleCursor ({ revocations }: Deps, text: string): Promise<Cursor> {
   const cursor = parseCursor(text)
   if (!cursor) throw new AppError('invalid_cursor')
-  if (isAhead(revocations.state, cursor)) await revocations.poll().catch(() => {})
+  if (isAhead(revocations.state, cursor)) await revocations.poll(cursor.xid).catch(() => {})
   return cursor
 }
 
 /** What came after `since`; waits for it up to `waitSeconds`. `signal` ends the wait: the client has gone, or the node is going. */
-export async function readDelta (deps: Deps, since: string, waitSeconds: number, signal: AbortSignal): Promise<FeedDocument> {
+export async function readDelta (deps: Deps, { since, waitSeconds, ...form }: Form & { since: string, waitSeconds: number }, signal: AbortSignal): Promise<FeedDocument> {
   const { revocations } = deps
   const cursor = await settleCursor(deps, since)
   return await new Promise(resolve => {
@@ -25,9 +28,9 @@ export async function readDelta (deps: Deps, since: string, waitSeconds: number,
       signal.removeEventListener('abort', giveUp)
       resolve(document)
     }
-    const giveUp = () => finish(deltaDocument(revocations.state, cursor) ?? emptyDocument(revocations.state))
+    const giveUp = () => finish(deltaDocument(revocations.state, cursor, writer(form)) ?? emptyDocument(revocations.state))
     const look = () => {
-      const document = deltaDocument(revocations.state, cursor)
+      const document = deltaDocument(revocations.state, cursor, writer(form))
       if (document) finish(document)
     }
     const stop = revocations.onRead(changed => { if (changed) look() })

@@ -4,7 +4,7 @@ import type { VerifierContext } from '../../context.ts'
 import { requireClientOrBearer, type ClientAuthDeps } from '../../http/client-auth.ts'
 import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
-import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
+import { OneOf, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 import { isUnchanged } from '../../http/unchanged.ts'
 import { readDelta, readSnapshot } from './read.ts'
@@ -18,8 +18,8 @@ const Document = Strict({
   as_of: Type.Number({ description: 'Database time of what this says: `now - as_of` is how stale it is.' }),
   ttl: Type.Integer({ description: 'The longest that an entry lives, in seconds; revoked keys (k) stay for a day.' }),
   full: Type.Boolean({ description: 'true: forget what you have, this is everything.' }),
-  e: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: 3, maxItems: 4 }), {
-    description: '`[kind, id, expires_at, val?]`: s session, u user (refuse `ver` < val), j token, k key, a everything (refuse `iat` < val). id: base64url of the first 12 bytes of SHA-256(kind ":" value).',
+  e: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: 3, maxItems: 5 }), {
+    description: '`[kind, id, expires_at, val?]`: s session, u user (refuse `ver` < val), j token, k key, a everything (refuse `iat` < val). id: base64url of the first 12 bytes of SHA-256(kind ":" value). With `xid=true`: `[kind, id, expires_at, val, xid]`.',
   }),
 }, { title: 'RevocationFeed', description: 'A set of endings: applying an entry twice changes nothing' })
 
@@ -50,17 +50,19 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
       querystring: Strict({
         since: Type.Optional(Type.String({ pattern: CURSOR })),
         wait: Type.Optional(Type.String({ pattern: '^([0-9]|[12][0-9]|30)$', description: 'Seconds, at most 30.', examples: ['25'] })),
+        xid: Type.Optional(OneOf(['true', 'false'], { description: 'For relays: each entry carries its exact end and its transaction id.' })),
       }),
       response: {
         200: Document,
         304: Type.Null({ description: 'Unchanged since the `ETag` in `If-None-Match`.' }),
-        ...problemResponses('invalid_request', 'invalid_cursor', ...GUARD),
+        ...problemResponses('invalid_request', 'invalid_cursor', 'stale_revocations', ...GUARD),
       },
     },
   }, async (request, reply) => {
     const { since, wait } = request.query
-    if (since !== undefined) return await readDelta(ctx, since, Number(wait ?? 0), AbortSignal.any([draining, clientGone(reply)]))
-    const { etag, document } = readSnapshot(ctx)
+    const xid = request.query.xid === 'true'
+    if (since !== undefined) return await readDelta(ctx, { since, waitSeconds: Number(wait ?? 0), xid }, AbortSignal.any([draining, clientGone(reply)]))
+    const { etag, document } = readSnapshot(ctx, { xid })
     reply.headers({ etag, 'cache-control': closed ? 'private, no-cache' : 'public, max-age=1' })
     return isUnchanged(request, etag) ? await reply.code(304).send(null) : document()
   })
@@ -74,7 +76,7 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
       tags: ['Verification'],
       response: {
         200: { description: 'Events', content: { 'text/event-stream': { schema: Type.String() } } },
-        ...problemResponses('invalid_request', 'invalid_cursor', 'too_many_requests', ...GUARD),
+        ...problemResponses('invalid_request', 'invalid_cursor', 'too_many_requests', 'stale_revocations', ...GUARD),
       },
     },
   }, async (request, reply) => {

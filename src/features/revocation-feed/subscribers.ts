@@ -88,6 +88,7 @@ export class Subscribers {
 
   /** How fresh the feed is, and a cursor that has moved on, so that a reader that comes back need not be sent old entries. */
   #tick (): void {
+    if (this.#open.size === 0) return
     const document = emptyDocument(this.#revocations.state)
     const text = tickOf(document)
     const cursor = parseCursor(document.cursor)!

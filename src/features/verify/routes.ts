@@ -31,7 +31,7 @@ export async function verifyRoutes (instance: FastifyInstance): Promise<void> {
           },
           content: { 'application/json': { schema: Claims } },
         },
-        ...problemResponses('invalid_token'),
+        ...problemResponses('invalid_token', 'stale_revocations'),
       },
     },
   }, async (request, reply) => {

@@ -39,7 +39,7 @@ export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx
       response: {
         200: { description: 'JWK Set (RFC 7517)', content: { 'application/json': { schema: Type.Object({ keys: Type.Array(Jwk) }) } } },
         304: Type.Null({ description: 'Unchanged since the `ETag` in `If-None-Match`.' }),
-        ...problemResponses(),
+        ...problemResponses('stale_revocations'),
       },
     },
   }, async (request, reply) => {
@@ -60,7 +60,7 @@ export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx
         operationId,
         summary: 'Where things are, and what works',
         tags: ['Verification'],
-        response: { 200: { description: 'Server metadata (RFC 8414)', content: { 'application/json': { schema: Metadata } } }, ...problemResponses() },
+        response: { 200: { description: 'Server metadata (RFC 8414)', content: { 'application/json': { schema: Metadata } } }, ...problemResponses('stale_revocations') },
       },
     }, async (_request, reply) => await reply.header('cache-control', cacheControl).send(serverMetadata(config, keyring.published().map(key => key.alg))))
   }
@@ -75,7 +75,7 @@ export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx
       params: Type.Object({ kid: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }) }),
       response: {
         200: { description: 'SubjectPublicKeyInfo (RFC 7468)', content: { 'application/x-pem-file': { schema: Type.String() } } },
-        ...problemResponses('invalid_request', 'not_found'),
+        ...problemResponses('invalid_request', 'not_found', 'stale_revocations'),
       },
     },
   }, async (request, reply) => {
