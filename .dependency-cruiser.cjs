@@ -8,8 +8,6 @@ const layers = {
   sdk: ['^src/sdk/', ['^src/sdk/']],
   core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|config-values)[.]ts$', '^src/sdk/claims[.]ts$']],
   context: ['^src/(verifier-)?context[.]ts$', ['^src/(core|db|lib)/', '^src/(context|config|config-values|errors|log)[.]ts$']],
-  // What is open without a database knows nothing of one.
-  'verifier-context': ['^src/(verifier-context[.]ts|core/upstream/)', ['^src/(core|lib)/', '^src/(context|config|errors|log)[.]ts$']],
   // faults.ts only judges an error: what the database's absence looks like is known in one place.
   http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context)[.]ts$', '^src/db/faults[.]ts$']],
   features: ['^src/features/', ['^src/(features|http|core|lib)/', '^src/(errors|context|config|log)[.]ts$', '^src/db/client[.]ts$']],
@@ -51,6 +49,7 @@ module.exports = {
     forbid('fastify-in-routes', 'A rule of a feature takes values, not requests.', { path: '^src/features/', pathNot: '/routes[.]ts$' }, { path: FASTIFY }),
     forbid('context-as-type', 'It is handed down, never fetched.', { path: '^src/(http|features|jobs)/' }, { path: '^src/context[.]ts$', dependencyTypesNot: ['type-only'] }),
     forbid('database-as-type', 'SQL lives in store.ts; here a database is only passed on.', { path: '^src/(features|jobs)/' }, { path: '^src/db/client[.]ts$', dependencyTypesNot: ['type-only'] }),
+    forbid('verifier-without-database', 'A node with MODE=verifier does not even load what it takes to have one.', { path: '^src/(verifier-context[.]ts$|core/upstream/)' }, { path: '^src/db/|/store[.]ts$', dependencyTypesNot: ['type-only'] }),
     ...Object.entries(homes).map(([name, [path, home]]) =>
       forbid(`home-of-${name}`, 'One home each.', { path: '^src/', pathNot: ['^src/lib/', home] }, { path })),
   ],

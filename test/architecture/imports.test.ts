@@ -47,6 +47,7 @@ const plants: Record<string, [file: string, code: string]> = {
   'fastify-in-routes': ['src/features/planted/rule.ts', "export type { FastifyRequest } from 'fastify'"],
   'context-as-type': ['src/features/planted/context.ts', "export { value } from '../../context.ts'"],
   'database-as-type': ['src/features/planted/database.ts', "export { value } from '../../db/client.ts'"],
+  'verifier-without-database': ['src/core/upstream/planted.ts', "export { value } from '../users/store.ts'"],
   'home-of-argon2': ['src/core/users/planted-hash.ts', "export { hash } from 'argon2'"],
   'home-of-fastify-jwt': ['src/http/planted-jwt.ts', "export { default } from '@fastify/jwt'"],
   'home-of-fast-jwt': ['src/core/users/planted-jwt.ts', "export { createSigner } from 'fast-jwt'"],

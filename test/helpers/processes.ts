@@ -18,7 +18,7 @@ type Teardown = { teardown: (work: () => unknown) => void }
 
 export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 /** Processes that share a database share this. */
-const SHARED_KEK = `t:${randomBytes(32).toString('base64')}`
+export const SHARED_KEK = `t:${randomBytes(32).toString('base64')}`
 
 /** A node of the service as a process of its own, listening on a free port of 127.0.0.1. `preload` is a module loaded before it. */
 export async function startProcess (t: Teardown, databaseUrl: string, { env = {}, preload }: { env?: Record<string, string>, preload?: string } = {}): Promise<NodeProcess> {
