@@ -94,6 +94,23 @@ t.test('an empty variable is one that is not set', async t => {
   t.strictSame({ ...load(Object.fromEntries(Object.values(variables).map(({ name }) => [name, '']))) }, { ...load({}) })
 })
 
+t.test('a node without a database wants an upstream and an issuer, and nothing of a database', async t => {
+  const relay = { MODE: 'verifier', UPSTREAM_URL: 'https://gateway:hunter2@auth.example.com', PUBLIC_URL: 'https://auth.example.com' }
+  for (const more of [{}, { NODE_ENV: 'production' }]) {
+    t.match(load({ ...relay, ...more }), { mode: 'verifier', tokenAudience: 'https://auth.example.com', relaxations: [], drainSeconds: 3 })
+  }
+  t.equal(printableConfig(load(relay))['UPSTREAM_URL'], '(redacted)')
+  t.strictSame(faults({ MODE: 'verifier' }).map(fault => fault.split(' ')[0]), ['UPSTREAM_URL', 'PUBLIC_URL'])
+  t.strictSame(faults({ ...relay, DATABASE_URL: 'postgresql://u:p@db/app', KEY_ENCRYPTION_KEY: kek() }).map(fault => fault.split(' ')[0]), ['DATABASE_URL', 'KEY_ENCRYPTION_KEY'])
+  t.strictSame(faults({ UPSTREAM_URL: relay.UPSTREAM_URL }), ['UPSTREAM_URL is for MODE=verifier only'])
+  for (const url of ['auth.example.com', 'ftp://a.example', 'https://a.example/', 'https://a.example?x=1', 'https://a.example#x', 'https://hunter2@a.example', 'https://:hunter2@a.example', 'https://a:hunter2%zz@a.example']) {
+    const found = faults({ ...relay, UPSTREAM_URL: url })
+    t.match(found, [/^UPSTREAM_URL must be a URL/], url)
+    t.notMatch(found.join(), 'hunter2')
+  }
+  t.equal(load({ ...relay, UPSTREAM_URL: '', UPSTREAM_URL_FILE: '/run/upstream' }, { '/run/upstream': `${relay.UPSTREAM_URL}\n` }).upstreamUrl, relay.UPSTREAM_URL)
+})
+
 t.test('a key-encryption key that somebody could guess refuses to start', async t => {
   const key = (bytes: Buffer) => `k:${bytes.toString('base64')}`
   const weak: Record<string, string> = {
