@@ -30,6 +30,7 @@ export const variables = {
   requireVerifiedEmail: variable('REQUIRE_VERIFIED_EMAIL', boolean, undefined, 'Sign-in needs a confirmed address. `true` when absent; `false` with the embedded database.'),
   rateLimitScale: variable('RATE_LIMIT_SCALE', integer(1, 1_000_000), '1', 'Multiplies the per-address limits (many users behind one address).'),
   keySlotSeconds: variable('KEY_SLOT_SECONDS', integer(4, 366 * 86400), String(30 * 86400), 'How long one signing key is used; at least 4 × `JWKS_MAX_AGE_SECONDS`. Fixed by the first start of an installation.'),
+  feedCursor: variable('FEED_CURSOR', oneOf('xid', 'time'), 'xid', 'What orders the feed of endings: transaction ids, or with `time` the time of writing and an overlap of ten seconds, for databases without `xid8`. Nodes of either kind understand each other.'),
   jwksMaxAgeSeconds: variable('JWKS_MAX_AGE_SECONDS', integer(1, 900), '300', '`max-age` of the JWKS.'),
   feedAccess: variable('FEED_ACCESS', oneOf('public', 'client'), 'public', 'Who may read the revocation feed: everybody, or (`client`) who authenticates as a client or has a token with the scope `introspect`.'),
   docs: variable('DOCS', boolean, undefined, 'Serve `/docs`, `/openapi.json` and `/openapi.yaml`. `true` outside production when absent.'),

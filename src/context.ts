@@ -42,7 +42,7 @@ export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: K
 export async function openContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<OpenContext> {
   const { db, close: closeDatabase } = openDatabase(databaseUrl, { log })
   const passwords = new Passwords(config)
-  const revocations = new Revocations({ db, log })
+  const revocations = new Revocations({ db, log, feedCursor: config.feedCursor })
   const clients = new Clients({ db, log })
   const opened: { stop: () => void }[] = [revocations, clients]
   const close = async () => {

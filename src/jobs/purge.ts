@@ -32,5 +32,5 @@ export async function purgeOldFamilies (db: Db): Promise<void> {
 }
 
 async function inBatches (purge: () => Promise<number>): Promise<void> {
-  while (await purge() === BATCH);
+  while (await purge() >= BATCH);
 }

@@ -36,6 +36,7 @@ const expected: Record<keyof typeof questions, object[]> = {
     ['installation.max_access_token_seconds', '0'],
     ['installation.max_session_seconds', '0'],
     ['refresh_spent.late', '0'],
+    ['revocation.created_at', 'now()'],
     ['revocation.val', '0'],
     ['revocation.xid', 'pg_current_xact_id()'],
     ['signing_key.created_at', 'now()'],

@@ -20,11 +20,11 @@ export class FeedLog {
   /** @returns false when the entry was known */
   add ({ xid, kind, id, val, expires_at: expiresAt }: RevocationRow): boolean {
     const bytes = Buffer.from(id.buffer, id.byteOffset, id.byteLength)
-    const name = `${xid}:${kind}:${bytes.toString('hex')}`
+    const name = `${xid}:${kind}:${bytes.toString('hex')}:${val}`
     if (this.#known.has(name)) return false
     this.#known.add(name)
-    // readDigest in store.ts makes the same print in the database.
-    const print = hash('sha256', `${name}:${val}`, 'buffer').readBigUInt64BE()
+    // The digests in store.ts make the same print in the database.
+    const print = hash('sha256', name, 'buffer').readBigUInt64BE()
     const entry = { name, xid: BigInt(xid), kind, id: bytes.toString('base64url'), val, expiresAt, print }
     this.#entries.splice(this.#position(entry.xid + 1n), 0, entry)
     this.#prints = null

@@ -1,8 +1,11 @@
 import { isUuid } from '../../lib/ids.ts'
 import type { FeedEntry, FeedLog } from './feed-log.ts'
 
-/** What a node knows of the feed. `xmin`: every transaction before it is over, and its entries are in the log. */
-export type FeedState = { feed: string, xmin: bigint, asOf: number, ttlSeconds: number, log: FeedLog }
+/**
+ * What a node knows of the feed. `xmin`: every transaction before it is over, and its entries are in the log. `anewFrom`: where it
+ * had to begin anew, for a reason that those who stand before it may share; 0 for a node that never had to.
+ */
+export type FeedState = { feed: string, xmin: bigint, anewFrom: bigint, asOf: number, ttlSeconds: number, log: FeedLog }
 
 /** One ending: kind, id, end of its life (seconds since the epoch), and for kinds u and a the value below which tokens are refused. */
 export type FeedItem = [kind: string, id: string, expiresAt: number] | [kind: string, id: string, expiresAt: number, val: number]
@@ -37,10 +40,10 @@ export const isAhead = (state: FeedState, cursor: Cursor): boolean => cursor.fee
 
 /**
  * What a client at `cursor` lacks; null when that is nothing. A cursor of another feed, or still ahead after a read (the
- * database went back in time), gets everything.
+ * database went back in time), gets everything, and so does one from before this node began anew.
  */
 export function deltaDocument (state: FeedState, cursor: Cursor, item: ItemOf = itemOf): FeedDocument | null {
-  if (cursor.feed !== state.feed || cursor.xid > state.xmin) return fullDocument(state, item)
+  if (cursor.feed !== state.feed || cursor.xid > state.xmin || cursor.xid < state.anewFrom) return fullDocument(state, item)
   return state.log.printFrom(cursor.xid) === cursor.print ? null : document(state, state.xmin, false, state.log.from(cursor.xid), item)
 }
 

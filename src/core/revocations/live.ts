@@ -7,7 +7,7 @@ import { EndingsCopy } from './copy.ts'
 import type { Endings, Revocable } from './endings.ts'
 import type { FeedState } from './feed.ts'
 import { fingerprint } from './feed-log.ts'
-import { readDigest, readFeed } from './store.ts'
+import { feedTables, type FeedCursor, type FeedTable } from './store.ts'
 
 const POLL_EVERY_MS = 500
 const RETRY_AFTER_MS = 1_000
@@ -19,22 +19,27 @@ const LONGEST_RETENTION_SECONDS = 3_720
 /** What has ended, as a read-only copy in memory that follows the table by half a second. Asking it opens no socket. */
 export class Revocations implements Endings {
   readonly #deps: { db: Db, log: Log }
+  readonly #table: FeedTable
   readonly #events = new EventEmitter<{ read: [changed: boolean], key: [] }>().setMaxListeners(0)
   readonly #copy = new EndingsCopy()
   #feed = { feed: '', ttlSeconds: 0 }
   #cursor = FROM_THE_START
+  #anewFrom = 0n
   #asOf = 0
   #readAt = -Infinity
   #polling: Promise<void> | undefined
   #loops: { stop: () => void }[] = []
 
-  constructor (deps: { db: Db, log: Log }) { this.#deps = deps }
+  constructor (deps: { db: Db, log: Log, feedCursor?: FeedCursor }) {
+    this.#deps = deps
+    this.#table = feedTables[deps.feedCursor ?? 'xid']
+  }
 
   get ready (): boolean { return this.#asOf > 0 }
   get asOf (): number { return this.#asOf }
   get readAt (): number { return this.#readAt }
   get size (): number { return this.#copy.size }
-  get state (): FeedState { return { ...this.#feed, xmin: BigInt(this.#cursor), asOf: this.#asOf, log: this.#copy.log } }
+  get state (): FeedState { return { ...this.#feed, xmin: BigInt(this.#cursor), anewFrom: this.#anewFrom, asOf: this.#asOf, log: this.#copy.log } }
 
   /** @param feed the id of this installation's feed, and how long an entry lives at most */
   async start (feed: { feed: string, ttlSeconds: number }): Promise<void> {
@@ -76,12 +81,12 @@ export class Revocations implements Endings {
   }
 
   /**
-   * Anti-entropy: holds this copy against the table, and reads everything anew when they differ. Nothing is known to make
-   * them differ; a backup restored under a running node would.
+   * Anti-entropy: holds this copy against the table, and reads everything anew when they differ. A backup restored under a
+   * running node would make them differ, and with FEED_CURSOR=time an entry that became visible later than the overlap allows.
    */
   async reconcile (): Promise<void> {
     const xmin = this.#cursor
-    const theirs = await readDigest(this.#deps.db, xmin)
+    const theirs = await this.#table.digest(this.#deps.db, xmin)
     if (this.#cursor !== xmin) return // a poll came between; the next minute tells
     const ours = this.#copy.log.all().filter(entry => entry.xid < BigInt(xmin) && entry.expiresAt > theirs.now)
     if (ours.length === theirs.count && fingerprint(ours) === theirs.print) return
@@ -93,19 +98,20 @@ export class Revocations implements Endings {
   }
 
   async #read (): Promise<void> {
-    let page = await readFeed(this.#deps.db, this.#cursor)
-    let changed = false
+    let page = await this.#table.read(this.#deps.db, this.#cursor)
+    let anew = this.#cursor === FROM_THE_START
     let keyRevoked = false
-    if (this.#cursor === FROM_THE_START) {
-      this.#copy.clear()
-      changed = true
-    }
     // The transaction ids went backwards: another timeline (a restore, a failover). What we hold may never have happened there.
     if (BigInt(page.next) < BigInt(this.#cursor)) {
-      page = await readFeed(this.#deps.db, FROM_THE_START)
-      this.#copy.clear()
-      changed = true
+      page = await this.#table.read(this.#deps.db, FROM_THE_START)
+      anew = true
     }
+    if (anew) {
+      this.#copy.clear()
+      // Who followed this node meanwhile may lack what it lacked.
+      if (this.ready) this.#anewFrom = BigInt(page.next)
+    }
+    let changed = anew
     for (const row of page.rows) {
       if (!this.#copy.add(row)) continue
       changed = true

@@ -35,6 +35,7 @@ export class UpstreamEndings implements Endings {
   readonly #copy = new EndingsCopy()
   #feed: { feed: string, ttlSeconds: number } | undefined
   #xmin = 0n
+  #anewFrom = 0n
   #asOf = 0
   /** What the upstream gave us last, to go on from there. Not made from the copy: where the two forget an entry a moment apart, it would never match. */
   #cursor: string | undefined
@@ -56,7 +57,7 @@ export class UpstreamEndings implements Endings {
   /** @throws stale_revocations before the first read */
   get state (): FeedState {
     if (!this.#feed) throw new AppError('stale_revocations', { retryAfterSeconds: 2 })
-    return { ...this.#feed, xmin: this.#xmin, asOf: this.#asOf, log: this.#copy.log }
+    return { ...this.#feed, xmin: this.#xmin, anewFrom: this.#anewFrom, asOf: this.#asOf, log: this.#copy.log }
   }
 
   /** @throws stale_revocations before the first read */
@@ -130,6 +131,8 @@ export class UpstreamEndings implements Endings {
     if (anew) {
       this.#copy.clear()
       this.#generation++
+      // Who followed this relay meanwhile may lack what it lacked.
+      if (this.ready) this.#anewFrom = document.cursor.xid
     }
     const added = document.rows.filter(row => this.#copy.add(row))
     if (!older) {
