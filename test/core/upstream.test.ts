@@ -152,5 +152,5 @@ t.test('a reader that is ahead makes a relay ask until it is there, and not for 
   await endings.poll()
   const before = asked.length
   await Promise.all(Array.from({ length: 10 }, async () => await endings.poll(10_000n)))
-  t.ok(asked.length - before <= 5, `${asked.length - before} requests for ten readers`)
+  t.ok(asked.length - before >= 3 && asked.length - before <= 5, `${asked.length - before} requests for ten readers`)
 })
