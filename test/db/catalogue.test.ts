@@ -35,6 +35,7 @@ const expected: Record<keyof typeof questions, object[]> = {
     ['installation.id', 'gen_random_uuid()'],
     ['installation.max_access_token_seconds', '0'],
     ['installation.max_session_seconds', '0'],
+    ['refresh_spent.burst', '0'],
     ['refresh_spent.late', '0'],
     ['revocation.created_at', 'now()'],
     ['revocation.val', '0'],

@@ -58,6 +58,80 @@ t.test('tabs that refresh at once with one cookie all get the same cookie, and n
   t.not(cookies[0], jar['__Host-rt'])
 })
 
+/** A browser: its tabs present the cookie of that moment, and keep whichever comes last. */
+async function browser ({ signUp, call }: World) {
+  const { email } = await signUp()
+  const cookieOf = (answer: Awaited<ReturnType<World['call']>>) => answer.cookies.find(({ name }) => name === '__Host-rt')!.value
+  const first = cookieOf(await call('POST', '/v1/auth/login', { body: { email, password: 'a long enough pass phrase' } }))
+  const refresh = async (cookie: string, by = call) => {
+    const answer = await by('POST', '/v1/auth/refresh', { cookies: { '__Host-rt': cookie } })
+    return { statusCode: answer.statusCode, cookie: answer.statusCode === 200 ? cookieOf(answer) : '' }
+  }
+  return { first, refresh }
+}
+
+t.test('a tab whose request was overtaken by two other tabs gets what they have, from any node, and nobody is signed out', async t => {
+  const w = await world(t)
+  const other = await w.anotherNode()
+  const { first, refresh } = await browser(w)
+  const second = (await refresh(first)).cookie
+  const third = (await refresh(second, other.call)).cookie
+  const fourth = (await refresh(third)).cookie
+  for (const [overtaken, node] of [[first, other], [second, w], [third, other]] as const) {
+    t.strictSame(await refresh(overtaken, node.call), { statusCode: 200, cookie: fourth })
+  }
+  t.strictSame(await w.sql('SELECT gen, late FROM refresh_spent'), [{ gen: 3, late: 0 }])
+  t.equal((await refresh(fourth, other.call)).statusCode, 200)
+})
+
+t.test('ten tabs that wake up one shortly after the other never fight, over 40 mornings on two nodes', async t => {
+  const w = await world(t)
+  const nodes = [w, await w.anotherNode()]
+  const { first, refresh } = await browser(w)
+  let jar = first
+  const refused: number[] = []
+  for (let morning = 0; morning < 40; morning++) {
+    await Promise.all(Array.from({ length: 10 }, async (_, tab) => {
+      await new Promise(resolve => setTimeout(resolve, tab * 3))
+      const presented = jar
+      await new Promise(resolve => setTimeout(resolve, Math.random() * 25)) // on its way
+      const { statusCode, cookie } = await refresh(presented, nodes[tab % 2]!.call)
+      if (statusCode === 200) jar = cookie
+      else refused.push(statusCode)
+    }))
+    if (morning % 2 === 0) await letPass(w, 600)
+  }
+  t.strictSame(refused, [])
+})
+
+t.test('a browser that kept an overtaken cookie comes back with it later: that costs a late credit, as the last one would', async t => {
+  const w = await world(t)
+  const { first, refresh } = await browser(w)
+  const second = (await refresh(first)).cookie
+  await refresh((await refresh(second)).cookie)
+  for (const late of [1, 2, 3]) {
+    await letPass(w, 8 * 3600)
+    t.equal((await refresh(second)).statusCode, 200, `late for the ${late}. time`)
+  }
+  await letPass(w, 61)
+  t.equal((await refresh(second)).statusCode, 401)
+})
+
+t.test('a stolen cookie from before the last burst is reuse, and so is one of a browser that never stops refreshing', async t => {
+  const w = await world(t)
+  const { first, refresh } = await browser(w)
+  const second = (await refresh(first)).cookie
+  await letPass(w, 11)
+  const third = (await refresh(second)).cookie
+  t.equal((await refresh(first)).statusCode, 401, 'the ones after it were spent at their leisure')
+  t.equal((await refresh(third)).statusCode, 401)
+
+  const busy = await browser(w)
+  let cookie = busy.first
+  for (let round = 0; round < 34; round++) cookie = (await busy.refresh(cookie)).cookie
+  t.equal((await busy.refresh(busy.first)).statusCode, 401)
+})
+
 t.test('within the grace a spent token brings the same successor again, and costs nothing', async t => {
   const w = await world(t)
   const other = await w.anotherNode()

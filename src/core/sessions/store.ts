@@ -6,7 +6,9 @@ import { ENDED_GENERATION } from '../tokens/refresh-token.ts'
 
 export type Spent = {
   outcome: 'ok' | 'revoked' | 'reuse'
-  /** When this generation was first spent, seconds; what its successor is issued at. */
+  /** The newest generation that was spent: the one presented, or of its burst the last. */
+  gen: number
+  /** When that generation was first spent, seconds; what its successor is issued at. */
   spentAt: number
   /** Database time, seconds. */
   now: number
@@ -15,38 +17,49 @@ export type Spent = {
   late: number
 }
 
+/** Tabs that wake up together follow each other sooner than this, also while a node is dying; a browser has some tens of them at most. */
+const BURST_GAP_SECONDS = 10
+const LONGEST_BURST = 32
+
 /**
  * R1: spends one generation, in one statement. Whoever comes first raises the watermark; whoever comes with the same
  * generation, at once or within the grace, reads the same `spent_at` and so makes the same successor. Later than that
  * costs one of a few late credits (one comes back every 16 rotations); an older generation is reuse.
  * A generation above watermark + 1 is what a lost row looks like, and is accepted: the chain re-synchronises.
+ *
+ * `shared`: the token is in a cookie, which the tabs of a browser present as they come. Where one spends what another has just
+ * received, a third may still be on its way with the one before. So of generations that were spent in quick succession (a burst) each
+ * counts as the last, and gets the successor of the last. A row that had been lost is taken for one in the middle of a burst.
  */
 export async function spendGeneration (
   db: Db,
-  { sub, sid, gen, ver, kid, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, kid: string, graceSeconds: number, lateBudget: number }
+  { sub, sid, gen, ver, kid, shared, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, kid: string, shared: boolean, graceSeconds: number, lateBudget: number }
 ): Promise<Spent> {
-  const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, roles: string[] | null, late: number | null })[]>`
-    WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),
+  const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, gen: number | null, roles: string[] | null, late: number | null })[]>`
+    WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, ${shared ? 1 : 0}::int AS shared, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),
     u AS (SELECT id, epoch, status, roles FROM users WHERE id = ${sub}::uuid AND NOT ${isCompromised(kid)}),
     s AS (
-      INSERT INTO refresh_spent AS w (sid, gen, spent_at, late)
-      SELECT ${sid}::uuid, p.gen, now(), 0 FROM u, p WHERE u.status = 1 AND u.epoch = p.ver
+      INSERT INTO refresh_spent AS w (sid, gen, spent_at, late, burst)
+      SELECT ${sid}::uuid, p.gen, now(), 0, least(p.gen - 1, ${LONGEST_BURST}::int) FROM u, p WHERE u.status = 1 AND u.epoch = p.ver
       ON CONFLICT (sid) DO UPDATE SET
         gen  = greatest(w.gen, excluded.gen),
         late = CASE WHEN w.gen < excluded.gen THEN greatest(w.late - (excluded.gen % 16 = 0)::int, 0)
-                    WHEN w.gen = excluded.gen AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) THEN least(w.late + 1, 100)
+                    WHEN excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) THEN least(w.late + 1, 100)
                     ELSE w.late END,
         spent_at = CASE WHEN w.gen < excluded.gen THEN excluded.spent_at
-                        WHEN w.gen = excluded.gen AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) AND w.late < (SELECT budget FROM p) THEN excluded.spent_at
-                        ELSE w.spent_at END
-      RETURNING gen, spent_at, late)
-    SELECT u.roles, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
+                        WHEN excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) AND w.late < (SELECT budget FROM p) THEN excluded.spent_at
+                        ELSE w.spent_at END,
+        burst = CASE WHEN w.gen >= excluded.gen THEN w.burst
+                     WHEN excluded.spent_at - w.spent_at <= make_interval(secs => ${BURST_GAP_SECONDS}::float8) THEN least(w.burst + excluded.gen - w.gen, ${LONGEST_BURST}::int)
+                     ELSE 0 END
+      RETURNING gen, spent_at, late, burst)
+    SELECT u.roles, s.gen, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
       CASE WHEN u.id IS NULL OR u.status <> 1 OR u.epoch <> p.ver THEN 'revoked'
-           WHEN s.gen = p.gen AND s.late <= p.budget              THEN 'ok'
+           WHEN p.gen >= s.gen - s.burst * p.shared AND s.late <= p.budget THEN 'ok'
            WHEN s.gen = ${ENDED_GENERATION}::int                  THEN 'revoked'
            ELSE 'reuse' END AS outcome
     FROM p LEFT JOIN u ON true LEFT JOIN s ON true`)
-  return { outcome: row!.outcome, spentAt: row!.spent_at ?? 0, now: row!.db_now, roles: row!.roles ?? [], late: row!.late ?? 0 }
+  return { outcome: row!.outcome, gen: row!.gen ?? gen, spentAt: row!.spent_at ?? 0, now: row!.db_now, roles: row!.roles ?? [], late: row!.late ?? 0 }
 }
 
 /** R2: ends a family and tells the feed, in one statement. Repeating it writes nothing. */

@@ -18,17 +18,18 @@ const LATE_BUDGET = 3
 /**
  * One statement, one successor. Two uses of one generation further apart than the grace and the late budget allow, or an
  * older generation, mean that two parties hold this family: it ends for both.
+ * @param shared the token came in a cookie, which several tabs may present
  * @throws session_ended, database_unavailable
  */
-export async function refresh (deps: Deps, token: string): Promise<IssuedTokens> {
+export async function refresh (deps: Deps, token: string, { shared }: { shared: boolean }): Promise<IssuedTokens> {
   const { db, config, log } = deps
   const { claims: { gen, ...session }, kid } = await verifyRefreshToken(deps, token)
-  const spent = await spendGeneration(db, { ...session, gen, kid, graceSeconds: config.refreshGraceSeconds, lateBudget: LATE_BUDGET })
+  const spent = await spendGeneration(db, { ...session, gen, kid, shared, graceSeconds: config.refreshGraceSeconds, lateBudget: LATE_BUDGET })
   if (spent.outcome === 'reuse') {
     await endSession(deps, session.sid)
     log.warn({ event: 'refresh.reuse', sub: session.sub, sid: session.sid, gen }, 'a spent refresh token came back; its session was ended')
   }
   if (spent.outcome !== 'ok') throw new AppError('session_ended')
   if (spent.late > 0) log.info({ event: 'refresh.late', sub: session.sub, sid: session.sid, gen, late: spent.late }, 'refreshed later than the grace')
-  return issueGeneration(deps, session, { gen: gen + 1, roles: spent.roles, issuedAt: spent.spentAt, now: spent.now })
+  return issueGeneration(deps, session, { gen: spent.gen + 1, roles: spent.roles, issuedAt: spent.spentAt, now: spent.now })
 }

@@ -36,7 +36,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
     const presented = presentedRefreshToken(request, request.body)
     if (!presented) throw new AppError('no_session')
     try {
-      const tokens = await refresh(ctx, presented.token)
+      const tokens = await refresh(ctx, presented.token, { shared: presented.delivery === 'cookie' })
       return tokensAnswer(reply, tokens, presented.delivery)
     } catch (error) {
       if (presented.delivery === 'cookie' && error instanceof AppError && error.code === 'session_ended') clearSessionCookie(reply)
