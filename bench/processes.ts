@@ -14,7 +14,7 @@ export type Server = { url: string, pid: number, child: ChildProcess, startMs: n
 
 /** A server in a process of its own. Its log, a line a request as in production, goes to where nobody reads. */
 export async function startServer ({ teardown }: Pick<Setting, 'teardown'>, args: string[], env: Record<string, string>, probe: string): Promise<Server> {
-  const port = await freePort()
+  const port = env['PORT'] ?? await freePort()
   const url = `http://127.0.0.1:${port}`
   const startedAt = performance.now()
   const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], PORT: String(port), ...env }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
@@ -22,19 +22,22 @@ export async function startServer ({ teardown }: Pick<Setting, 'teardown'>, args
   const stop = async () => { child.kill('SIGTERM'); await ended }
   teardown(stop)
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode}`)
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${args[0]} ended with ${child.exitCode ?? child.signalCode}`)
     if (await fetch(url + probe).then(answer => answer.ok, () => false)) break
     await sleep(5)
   }
   return { url, pid: child.pid!, child, startMs: performance.now() - startedAt, stop }
 }
 
-/** The service as in production, but for limits that a benchmark would stumble over. `main` is src/cli/main.ts or its build. */
-export const startService = async (setting: Setting, { main = 'src/cli/main.ts', env = {} }: { main?: string, env?: Record<string, string> } = {}): Promise<Server> =>
-  await startServer(setting, [pathOf(main), 'serve'], {
-    NODE_ENV: 'production', DATABASE_URL: setting.databaseUrl, KEY_ENCRYPTION_KEY: KEK, PUBLIC_URL: 'http://localhost:3000',
-    REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0', ...env,
-  }, '/readyz')
+/** As in production, but for limits that a benchmark would stumble over. */
+export const productionEnvironment = (databaseUrl: string): Record<string, string> => ({
+  NODE_ENV: 'production', DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: KEK, PUBLIC_URL: 'http://localhost:3000',
+  REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0',
+})
+
+/** `main` is src/cli/main.ts or its build. */
+export const startService = async (setting: Pick<Setting, 'databaseUrl' | 'teardown'>, { main = 'src/cli/main.ts', env = {} }: { main?: string, env?: Record<string, string> } = {}): Promise<Server> =>
+  await startServer(setting, [pathOf(main), 'serve'], { ...productionEnvironment(setting.databaseUrl), ...env }, '/readyz')
 
 /** Fastify and one route, which gives a known answer: what HTTP costs here. */
 export const startBare = async (setting: Setting, answer: { headers: Record<string, string>, body: unknown }, env: Record<string, string> = {}): Promise<Server> =>

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import { configuration } from './balancer.ts'
+import { figures } from './report.ts'
+import type { Outcome, Variant } from './variant.ts'
+
+type Done = { name: string, variant: Variant, outcome: Outcome, broken: string[] }
+
+/** docs/proof.md: what was run, on what, and what came out. */
+export async function writeDocument (done: readonly Done[], seed: number): Promise<void> {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
+  const holds = done.every(({ broken }) => broken.length === 0)
+  const sections = done.map(({ name, variant, outcome, broken }) => `
+## ${name}
+
+${variant.what}
+
+| | |
+| --- | --- |
+${figures(outcome).map(([label, value]) => `| ${label} | ${value} |`).join('\n')}
+
+${broken.length === 0 ? 'Holds.' : `**Broken:** ${broken.join('; ')}.`}
+`)
+  await writeFile('docs/proof.md', `# The proof
+
+<!-- Written by \`npm run proof\`. -->
+
+${new Date().toISOString().slice(0, 10)}, commit ${commit}, Node.js ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model}). ${holds ? 'Every variant holds.' : '**Not every variant holds.**'}
+Again: \`npm run proof -- --seed ${seed}\`; some variants: \`npm run proof -- kill-nodes clocks\`; in less than four minutes: \`npm run proof -- --short\`. It needs HAProxy and faketime (Debian's packages).
+
+Three nodes and one PostgreSQL stand behind HAProxy. The load is an open loop of 200 requests a second: 70 % verify, 15 % refresh, 10 % sign-in, 5 % sign-up, logout and
+logout-all, by users of apps, of pages, and of browsers with ten tabs that share one cookie and refresh at once or one shortly after the other. Load, nodes, database and balancer share
+the machine. Clients obey [what is documented](errors.md) and nothing else: after a network error, 429, 502 or 503 they wait and send the same again, for 30 s at most; only \`session_ended\` ends a session.
+Each keeps its own history, and when all is quiet it is held against the service: sessions that nobody ended continue, endings stand, accounts exist.
+
+* *Lost session*: \`session_ended\` or \`no_session\` that no client asked for.
+* *Non-retryable error*: any other answer that is neither success nor an expected refusal, a good token that is refused, and a request that never succeeds within 30 s. Expected: 409 when a sign-up
+  is repeated whose first answer was lost, 401 when a logout-all is.
+* *Acknowledged write lost*: an account that cannot sign in, an ending that does not stand at the end, or that a node does not obey 3 s later.
+* *First-try failure*: a request that had to be sent again.
+* *Staleness*: from the acknowledgement of an ending to the moment at which each *other* node, asked directly every 20 ms, and a verifier of the SDK in another process refuse a token of it. The
+  time in which a node is down does not count, because it accepts nothing then; all other time does.
+${sections.join('')}
+## The balancer
+
+It may send a request again only when the connection was refused, so that no node has seen it. What breaks after it was sent is the client's to repeat.
+
+\`\`\`
+${configuration('PORT', [1, 2, 3].map(number => ({ name: `n${number}`, port: `PORT${number}` }))).trim()}
+\`\`\`
+`)
+}

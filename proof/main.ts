@@ -1,0 +1,56 @@
+// npm run proof [-- name …] [-- --short] [-- --seed N]: three nodes, one PostgreSQL, HAProxy, clients that keep their own history, and everything
+// that may go wrong. Ends with 1 and says which figure broke. All variants in the long form write docs/proof.md; the short form writes nothing.
+import { randomInt } from 'node:crypto'
+import { Endings } from './harness/endings.ts'
+import { print, verdict } from './harness/report.ts'
+import type { Outcome, Variant } from './harness/variant.ts'
+import { writeDocument } from './harness/document.ts'
+import { killNodes } from './variants/kill-nodes.ts'
+
+const variants: Record<string, Variant> = {
+  'kill-nodes': killNodes,
+}
+const LONGEST_MS = { short: 120_000, long: 1_200_000 }
+
+const args = process.argv.slice(2)
+const short = args.includes('--short')
+const seedAt = args.indexOf('--seed')
+const seed = seedAt >= 0 ? Number(args.splice(seedAt, 2)[1]) : randomInt(2 ** 31)
+const asked = args.filter(arg => !arg.startsWith('--'))
+const unknown = asked.filter(name => !Object.hasOwn(variants, name))
+if (unknown.length > 0 || !Number.isInteger(seed)) {
+  process.stderr.write(`There is no variant ${unknown.join(', ')}; there are ${Object.keys(variants).join(', ')}.\n`)
+  process.exit(2)
+}
+
+let endings = new Endings()
+let stopping = false
+async function stop (code: number): Promise<never> {
+  if (stopping) process.exit(code)
+  stopping = true
+  await endings.end()
+  process.exit(code)
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { stop(130) })
+process.on('uncaughtException', error => { process.stderr.write(`${error.stack}\n`); stop(1) })
+
+const done: { name: string, variant: Variant, outcome: Outcome, broken: string[] }[] = []
+for (const name of asked.length > 0 ? asked : Object.keys(variants)) {
+  const variant = variants[name]!
+  const began = performance.now()
+  const say = (line: string) => { process.stdout.write(`  ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}\n`) }
+  process.stdout.write(`\n${name}: ${variant.what} (seed ${seed})\n`)
+  const tooLong = setTimeout(() => { process.stderr.write(`${name} takes too long\n`); stop(1) }, short ? LONGEST_MS.short : LONGEST_MS.long)
+  endings = new Endings()
+  let outcome: Outcome
+  try { outcome = await variant.run({ short, seed, endings, say }) } finally { await endings.end() }
+  clearTimeout(tooLong)
+  const broken = verdict(variant, outcome, short)
+  print(name, outcome, broken, (performance.now() - began) / 1000)
+  done.push({ name, variant, outcome, broken })
+}
+
+const failed = done.filter(({ broken }) => broken.length > 0)
+if (!short && asked.length === 0) await writeDocument(done, seed)
+process.stdout.write(failed.length === 0 ? `\nThe proof holds: ${done.map(({ name }) => name).join(', ')}.\n` : `\nThe proof is broken: ${failed.map(({ name, broken }) => `${name} (${broken.join('; ')})`).join(', ')}.\n`)
+process.exit(failed.length === 0 ? 0 : 1)
