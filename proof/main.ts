@@ -5,10 +5,26 @@ import { Endings } from './harness/endings.ts'
 import { print, verdict } from './harness/report.ts'
 import type { Outcome, Variant } from './harness/variant.ts'
 import { writeDocument } from './harness/document.ts'
+import { clocks } from './variants/clocks.ts'
+import { cutOff } from './variants/cut-off.ts'
+import { keyRotations } from './variants/key-rotations.ts'
 import { killNodes } from './variants/kill-nodes.ts'
+import { lostAnswers } from './variants/lost-answers.ts'
+import { postgresCrash } from './variants/postgres-crash.ts'
+import { rollingSigterm } from './variants/rolling-sigterm.ts'
+import { standbyPromoted } from './variants/standby-promoted.ts'
+import { truncate } from './variants/truncate.ts'
 
 const variants: Record<string, Variant> = {
   'kill-nodes': killNodes,
+  'lost-answers': lostAnswers,
+  'rolling-sigterm': rollingSigterm,
+  'key-rotations': keyRotations,
+  'postgres-crash': postgresCrash,
+  'standby-promoted': standbyPromoted,
+  'cut-off': cutOff,
+  clocks,
+  truncate,
 }
 const LONGEST_MS = { short: 120_000, long: 1_200_000 }
 

@@ -25,8 +25,8 @@ export type Session = {
   /** The ending was acknowledged; from here on an acceptance would be. */
   endedAt: number
   endedBy?: 'logout' | 'logout-all'
-  /** Its ending may have been forgotten, within the documented bound (the security tables were emptied). */
-  mayRevive: boolean
+  /** The security tables were emptied after its ending: its access tokens may be accepted until they expire, and a logout may be undone. */
+  forgotten: boolean
   /** It was refused, or the model cannot tell any more: nothing more is done with it. */
   over: boolean
   /** What was done with it last, for whoever has to find out why. */

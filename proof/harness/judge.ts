@@ -1,14 +1,17 @@
 import { bearer } from './client.ts'
 import type { Session } from './history.ts'
-import { refresh, servedBy, signIn, type World } from './users.ts'
+import { refresh, servedBy, signIn, standsEnded, type World } from './users.ts'
 
 const AT_ONCE = 16
 
-async function forAll<T> (items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+/** Sixteen at a time. */
+export async function forAll<T, R> (items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const queue = [...items]
+  const results: R[] = []
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await work(item)
+    while (queue.length > 0) results.push(await work(queue.pop()!))
   }))
+  return results
 }
 
 /**
@@ -18,7 +21,7 @@ async function forAll<T> (items: readonly T[], work: (item: T) => Promise<unknow
 export async function judge (world: World): Promise<{ continued: number, stayedEnded: number, accounts: number }> {
   const { sessions, users } = world.history
   const going = sessions.filter(({ endRequestedAt, over }) => endRequestedAt === Infinity && !over)
-  const ended = sessions.filter(({ endedAt, mayRevive }) => endedAt !== Infinity && !mayRevive)
+  const ended = sessions.filter(standsEnded)
   await forAll(going, async session => await refresh(world, session, session.tabs[0]!))
   await forAll(ended, async session => await staysEnded(world, session))
   // Who has a session is seen by its owner's page; who has none signs in.

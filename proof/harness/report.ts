@@ -1,3 +1,4 @@
+import type { Staleness } from './observer.ts'
 import type { Outcome, Variant } from './variant.ts'
 
 const NODE_GOAL_MS = 1_000
@@ -14,9 +15,11 @@ function percentiles (values: readonly number[]): Percentiles | null {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: Math.round(sorted.at(-1)!) }
 }
 
+const atNodes = (staleness: Staleness | null): number[] => [...staleness?.nodes.values() ?? []].flat()
+
 /** What is broken, each in words; empty: the variant holds. */
 export function verdict ({ promptly }: Variant, { tally, staleness, broken }: Outcome, short: boolean): string[] {
-  const [nodes, sdk] = [percentiles(staleness?.nodes ?? []), percentiles(staleness?.sdk ?? [])]
+  const [nodes, sdk] = [percentiles(atNodes(staleness)), percentiles(staleness?.sdk ?? [])]
   const leniency = short ? SHORT_LENIENCY : 1
   return [
     ...Object.entries(tally.faults).filter(([, count]) => count > 0).map(([fault, count]) => `${fault}: ${count}, must be 0`),
@@ -42,7 +45,7 @@ export function figures ({ tally, staleness, notes }: Outcome): [string, string]
     ['first-try failures', `${failedFirst} (${total === 0 ? 0 : (100 * failedFirst / total).toFixed(2)} %)${failedFirst > 0 ? `: ${[...tally.firstTryFailures].map(([reason, count]) => `${reason} ${count}`).join(', ')}` : ''}`],
     ...(staleness
       ? [
-          ['staleness at another node, ms', told(percentiles(staleness.nodes))],
+          ['staleness at another node, ms', told(percentiles(atNodes(staleness)))],
           ['staleness at an SDK verifier, ms', told(percentiles(staleness.sdk))],
         ] as [string, string][]
       : []),

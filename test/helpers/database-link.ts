@@ -12,13 +12,15 @@ export type DatabaseLink = {
   cut: () => Promise<void>
   /** Nothing arrives any more and nobody is told: a firewall that forgot us. */
   swallow: () => void
+  /** It leads to another server from now on; connections to the old one break. */
+  move: (databaseUrl: string) => void
   /** As it was, for new connections. Those that were swallowed stay silent for ever, and nobody is told. */
   mend: () => Promise<void>
 }
 
 /** The wire between a node and PostgreSQL: it can break in two ways, and counts what crosses it from outside the service. */
 export async function databaseLink (t: Teardown, databaseUrl: string): Promise<DatabaseLink> {
-  const target = new URL(databaseUrl)
+  let target = new URL(databaseUrl)
   const statements: string[] = []
   const pairs = new Set<{ near: Socket, far: Socket, silent: boolean }>()
   let swallowing = false
@@ -44,6 +46,10 @@ export async function databaseLink (t: Teardown, databaseUrl: string): Promise<D
       server.close()
       breakAll()
       await closed
+    },
+    move: to => {
+      target = new URL(to)
+      breakAll()
     },
     swallow: () => {
       swallowing = true

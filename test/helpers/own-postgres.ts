@@ -19,11 +19,11 @@ export type OwnPostgres = {
   url: string
   /** The data folder. */
   data: string
-  stop: (signal: 'SIGINT' | 'SIGQUIT') => Promise<void>
+  stop: (signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL') => Promise<void>
   start: () => Promise<void>
 }
 
-/** A PostgreSQL that this test may stop: SIGINT as an operator does, SIGQUIT as a crash. It starts again on the same port. */
+/** A PostgreSQL that this test may stop: SIGINT as an operator does, SIGQUIT as a crash, SIGKILL as a machine that is gone. It starts again on the same port. */
 export async function ownPostgres (t: Teardown): Promise<OwnPostgres> {
   const folder = await temporaryFolder(t)
   let server = await startEmbedded(folder)

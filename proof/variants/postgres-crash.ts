@@ -1,0 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { underLoad, type Variant } from '../harness/variant.ts'
+
+export const postgresCrash: Variant = {
+  what: 'PostgreSQL is stopped with `-m immediate`, as a crash, and started again, ten times. Verification goes on, the rest says when to come again.',
+  run: async setting => await underLoad(setting, {
+    chaos: async ({ cluster: { postgres }, random, notes }) => {
+      const crashes = setting.short ? 2 : 10
+      for (let crash = 0; crash < crashes; crash++) {
+        await sleep(3_500)
+        await postgres.stop('SIGQUIT')
+        await sleep(random() * 1_500)
+        await postgres.start()
+      }
+      await sleep(3_500)
+      notes['crashes'] = crashes
+    },
+  }),
+}
