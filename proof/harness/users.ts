@@ -120,8 +120,8 @@ export async function logout (world: World, session: Session): Promise<void> {
 /** Signs the user out everywhere. 401 on a retry says that the first try did: the token that asks is ended as well. */
 export async function logoutAll (world: World, session: Session): Promise<void> {
   const { user } = session
-  const accessToken = session.tabs.find(tab => tab.expiresAt > performance.now())?.accessToken
-  if (!accessToken || user.signingIn > 0 || user.endingAll) return
+  const tab = session.tabs.find(tab => tab.expiresAt > performance.now())
+  if (!tab || user.signingIn > 0 || user.endingAll) return
   user.endingAll = true
   const sessions = [...user.sessions].filter(({ over, endedAt }) => !over && endedAt === Infinity)
   for (const one of sessions) {
@@ -130,7 +130,12 @@ export async function logoutAll (world: World, session: Session): Promise<void> 
     one.endedBy ??= 'logout-all'
     note(one, 'logout-all')
   }
-  const asked = await world.client.ask('logout-all', ['POST', '/v1/auth/logout-all'], user.agent, () => bearer(accessToken))
+  const ask = async () => await world.client.ask('logout-all', ['POST', '/v1/auth/logout-all'], user.agent, () => bearer(tab.accessToken))
+  let asked = await ask()
+  if (asked.answer?.status === 401 && world.excuses?.(tab.accessToken)) {
+    await refresh(world, session, tab)
+    asked = await ask()
+  }
   user.endingAll = false
   const { answer, retried } = asked
   if (answer?.status === 204 || (answer?.status === 401 && answer.json.code === 'invalid_token' && retried)) acknowledged(world, sessions, asked)

@@ -25,15 +25,13 @@ type Plan = ClusterOptions & {
   perSecond?: number
   /** What happens while the load is on; it ends with everything up again. */
   chaos: (scene: Scene) => Promise<void>
-  /** Before the load: who verifies elsewhere, for example. */
-  prepare?: (scene: Scene) => Promise<void> | void
 }
 
 const USERS_AT_FIRST = 32
 const SESSIONS_IN_USE = 600
 
 /** Three nodes, the load, what goes wrong meanwhile, and the judgement afterwards. */
-export async function underLoad (setting: Setting, { chaos, prepare, observer: watching, perSecond, ...options }: Plan): Promise<Outcome> {
+export async function underLoad (setting: Setting, { chaos, observer: watching, perSecond, ...options }: Plan): Promise<Outcome> {
   const { endings, seed, say } = setting
   const cluster = await startCluster(endings, options)
   const observer = await startObserver(endings, cluster, watching)
@@ -41,7 +39,6 @@ export async function underLoad (setting: Setting, { chaos, prepare, observer: w
   const world: World = { client: new Client(cluster.url, tally), tally, history: new History(SESSIONS_IN_USE), random, onEnded: ended => observer.watch(ended) }
   const scene: Scene = { setting, cluster, world, observer, random, notes: {}, broken: [] }
   await settleIn(world, USERS_AT_FIRST)
-  await prepare?.(scene)
   say('the load begins')
   const load = startLoad(world, perSecond)
   try { await chaos(scene) } finally { await load.stop() }

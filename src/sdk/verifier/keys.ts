@@ -8,7 +8,10 @@ type Reason = { type: 'keys_failed', error: unknown }
 const RENEW_AFTER_MS = 300_000
 /** The service's stale-if-error, and no longer than the feed remembers a revoked key. */
 const KEEP_FOR_MS = 86_400_000
-/** Between two attempts, whatever came of the first: an issuer that is away is not asked for every token. */
+/**
+ * Between two attempts, whatever came of the first: an issuer that is away is not asked for every token, nor for every unknown key. A key signs once it
+ * has been public for the issuer's max-age; whoever may not ask again for longer than that refuses good tokens after an emergency.
+ */
 const SPACING_MS = 2_000
 const TIMEOUT_MS = 5_000
 
@@ -54,7 +57,7 @@ export class Keys {
       if (issuer !== this.#issuer) throw new Error('the metadata is of another issuer')
       const url = new URL(String(jwksUri))
       if (url.protocol !== 'https:' && this.#issuer.startsWith('https:')) throw new Error('jwks_uri is not https')
-      return createRemoteJWKSet(url, { cacheMaxAge: KEEP_FOR_MS, timeoutDuration: TIMEOUT_MS, [customFetch]: this.#fetchKeys })
+      return createRemoteJWKSet(url, { cacheMaxAge: KEEP_FOR_MS, cooldownDuration: SPACING_MS, timeoutDuration: TIMEOUT_MS, [customFetch]: this.#fetchKeys })
     })
   }
 
