@@ -27,7 +27,7 @@ type Plan = ClusterOptions & {
   chaos: (scene: Scene) => Promise<void>
 }
 
-const USERS_AT_FIRST = 32
+const USERS_AT_FIRST = { short: 16, long: 32 }
 const SESSIONS_IN_USE = 600
 
 /** Three nodes, the load, what goes wrong meanwhile, and the judgement afterwards. */
@@ -38,7 +38,7 @@ export async function underLoad (setting: Setting, { chaos, observer: watching, 
   const [tally, random] = [new Tally(), seeded(seed)]
   const world: World = { client: new Client(cluster.url, tally), tally, history: new History(SESSIONS_IN_USE), random, onEnded: ended => observer.watch(ended) }
   const scene: Scene = { setting, cluster, world, observer, random, notes: {}, broken: [] }
-  await settleIn(world, USERS_AT_FIRST)
+  await settleIn(world, setting.short ? USERS_AT_FIRST.short : USERS_AT_FIRST.long)
   say('the load begins')
   const load = startLoad(world, perSecond)
   try { await chaos(scene) } finally { await load.stop() }

@@ -42,6 +42,7 @@ export const keyRotations: Variant = {
         const theirs = latest.filter(token => kidOf(token) === leaked)
         for (const token of theirs) observer.watch({ token, servedBy: 'the command line', requestedAt, at })
         notes['tokens of the leaked key that were watched'] = theirs.length
+        if (theirs.length === 0) broken.push('no token of the leaked key was watched')
         await sleep(halfMs)
         delete world.onToken
         notes['signing keys seen'] = kids.size
@@ -60,7 +61,8 @@ function showEverybody ({ world, observer, notes, broken }: Scene, laterMs: numb
     notes['tokens shown to all verifiers'] = ++shown
     for (const { who, says } of await observer.ask(token)) {
       if (says === 'good' || world.excuses?.(token) || (says === 'revoked' && wasEnded(token))) continue
-      if (broken.length < MOST_COMPLAINTS) broken.push(`${who} refused a good token of key ${kidOf(token)}, ${when}: ${says}`)
+      const complaint = `${who} refused a good token of key ${kidOf(token)}, ${when}: ${says}`
+      if (broken.length < MOST_COMPLAINTS && !broken.includes(complaint)) broken.push(complaint)
     }
   }
   return token => {

@@ -14,13 +14,13 @@ export const standbyPromoted: Variant = {
       postgres: primary,
       envOf: () => ({ DATABASE_URL: link.url }),
       chaos: async ({ notes }) => {
-        await sleep(setting.short ? 7_000 : 30_000)
+        await sleep(setting.short ? 5_000 : 30_000)
         const began = performance.now()
         await primary.stop('SIGKILL')
         await standby.promote()
         link.move(standby.url)
         notes['from the kill to the new primary, ms'] = Math.round(performance.now() - began)
-        await sleep(setting.short ? 7_000 : 30_000)
+        await sleep(setting.short ? 5_000 : 30_000)
       },
     })
   },

@@ -11,14 +11,14 @@ export const truncate: Variant = {
     chaos: async ({ cluster, world: { history }, observer, notes }) => {
       const sql = await sqlTo(setting.endings, cluster.postgres.url)
       const tables = (await sql<{ name: string }>('SELECT relname AS name FROM pg_class WHERE relkind = \'r\' AND relname = ANY ($1)', [SECURITY_TABLES])).map(({ name }) => name)
-      const times = setting.short ? 3 : 15
+      const [times, pauseMs] = setting.short ? [3, 2_000] : [15, 5_000]
       for (let time = 0; time < times; time++) {
-        await sleep(3_000)
+        await sleep(pauseMs)
         await sql(`TRUNCATE ${tables.join(', ')}`)
         for (const session of history.sessions) if (session.endRequestedAt !== Infinity) session.forgotten = true
         observer.forget()
       }
-      await sleep(3_000)
+      await sleep(pauseMs)
       notes['emptied'] = `${times} times: ${tables.join(', ')}`
     },
   }),
