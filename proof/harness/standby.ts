@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFile, chown, cp, writeFile } from 'node:fs/promises'
+import { appendFile, chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { databaseAccount } from '../../src/db/embedded/account.ts'
 import { locateBinaries } from '../../src/db/embedded/binaries.ts'
 import { freePort } from '../../src/db/embedded/start.ts'
@@ -16,11 +17,11 @@ export async function startStandby (endings: Endings, primary: OwnPostgres): Pro
   const folder = await temporaryFolder(endings)
   const data = join(folder, 'data')
   await primary.stop('SIGINT')
-  await cp(primary.data, data, { recursive: true, preserveTimestamps: true })
+  await promisify(execFile)('cp', ['-a', primary.data, data]) // with owners and modes
   const { port: primaryPort, username, password } = new URL(primary.url)
   await appendFile(join(data, 'postgresql.auto.conf'), `primary_conninfo = 'host=127.0.0.1 port=${primaryPort} user=${username} password=${password} application_name=standby'\n`)
   await writeFile(join(data, 'standby.signal'), '')
-  if (account) await giveTo(account, data)
+  if (account) await chown(join(data, 'standby.signal'), account.uid, account.gid)
   await primary.start()
 
   const { postgres } = await locateBinaries(account, folder)
@@ -42,11 +43,4 @@ export async function startStandby (endings: Endings, primary: OwnPostgres): Pro
       if (!row?.promoted) throw new Error('the standby was not promoted')
     },
   }
-}
-
-/** What the copy belongs to is who made it; PostgreSQL runs as another, and wants the folder for itself. */
-async function giveTo ({ uid, gid }: { uid: number, gid: number }, folder: string): Promise<void> {
-  const chowning = spawn('chown', ['-R', `${uid}:${gid}`, folder])
-  await once(chowning, 'exit')
-  await chown(folder, uid, gid)
 }
