@@ -1,6 +1,7 @@
 // npm run proof [-- name …] [-- --short] [-- --seed N]: three nodes, one PostgreSQL, HAProxy, clients that keep their own history, and everything
 // that may go wrong. Ends with 1 and says which figure broke. All variants in the long form write docs/proof.md; the short form writes nothing.
 import { randomInt } from 'node:crypto'
+import { StartError } from '../src/errors.ts'
 import { Endings } from './harness/endings.ts'
 import { print, verdict } from './harness/report.ts'
 import type { Outcome, Variant } from './harness/variant.ts'
@@ -40,12 +41,11 @@ if (unknown.length > 0 || !Number.isInteger(seed)) {
 }
 
 let endings = new Endings()
-let stopping = false
+let exitCode: number | undefined
 async function stop (code: number): Promise<never> {
-  if (stopping) process.exit(code)
-  stopping = true
+  exitCode ??= code
   await endings.end()
-  process.exit(code)
+  process.exit(exitCode)
 }
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { stop(130) })
 process.on('uncaughtException', error => { process.stderr.write(`${error.stack}\n`); stop(1) })
@@ -58,8 +58,11 @@ for (const name of asked.length > 0 ? asked : Object.keys(variants)) {
   process.stdout.write(`\n${name}: ${variant.what} (seed ${seed})\n`)
   const tooLong = setTimeout(() => { process.stderr.write(`${name} takes too long\n`); stop(1) }, short ? LONGEST_MS.short : LONGEST_MS.long)
   endings = new Endings()
-  let outcome: Outcome
-  try { outcome = await variant.run({ short, seed, endings, say }) } finally { await endings.end() }
+  const outcome = await variant.run({ short, seed, endings, say }).catch(async (error: Error) => {
+    if (exitCode === undefined) process.stderr.write(`${name}: ${error instanceof StartError ? error.message : error.stack}\n`)
+    return await stop(1)
+  })
+  await endings.end()
   clearTimeout(tooLong)
   const broken = verdict(variant, outcome, short)
   print(name, outcome, broken, (performance.now() - began) / 1000)

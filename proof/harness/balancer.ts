@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from '../../src/db/embedded/start.ts'
+import { StartError } from '../../src/errors.ts'
 import { until } from '../../test/helpers/until.ts'
 import type { Endings } from './endings.ts'
 
@@ -41,7 +42,7 @@ ${nodes.map(({ name, port }) => `    server ${name} 127.0.0.1:${port}`).join('\n
 
 /** HAProxy in front of the nodes, from before the first is up until the end. */
 export async function startBalancer ({ teardown }: Endings, folder: string, nodes: readonly { name: string, port: number }[]): Promise<{ url: string, start: () => Promise<void> }> {
-  if (!HAPROXY) throw new Error('HAProxy is missing. It stands in front of the nodes here: `apt-get install haproxy`, or your system\'s package of it.')
+  if (!HAPROXY) throw new StartError('HAProxy is missing. It stands in front of the nodes here: `apt-get install haproxy`, or your system\'s package of it.')
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   return {

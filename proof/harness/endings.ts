@@ -2,8 +2,12 @@
 export class Endings {
   readonly #works: (() => unknown)[] = []
   #ending: Promise<void> | undefined
+  #closed = false
 
-  teardown = (work: () => unknown): void => { this.#works.push(work) }
+  teardown = (work: () => unknown): void => {
+    this.#works.push(work)
+    if (this.#closed) this.#closeAll() // what was being opened when all was closed
+  }
 
   /** Whoever calls it waits until all is closed, also when somebody else has begun. */
   end (): Promise<void> {
@@ -15,5 +19,6 @@ export class Endings {
     for (let work = this.#works.pop(); work; work = this.#works.pop()) {
       try { await work() } catch (error) { process.stderr.write(`while cleaning up: ${(error as Error).message}\n`) }
     }
+    this.#closed = true
   }
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { StartError } from '../../src/errors.ts'
 import { underLoad, type Variant } from '../harness/variant.ts'
 
 const LIBRARY = ['x86_64-linux-gnu/', 'aarch64-linux-gnu/', ''].map(folder => `/usr/lib/${folder}faketime/libfaketime.so.1`).find(existsSync)
@@ -9,7 +10,7 @@ export const clocks: Variant = {
   what: 'The clock of one node is 30 s fast and that of another 30 s slow (faketime). No fresh token is refused anywhere, and none lives longer.',
   promptly: true,
   run: async setting => {
-    if (!LIBRARY) throw new Error('faketime is missing: `apt-get install faketime`, or your system\'s package of it.')
+    if (!LIBRARY) throw new StartError('faketime is missing: `apt-get install faketime`, or your system\'s package of it.')
     return await underLoad(setting, {
       envOf: index => OFFSETS[index] === 0 ? {} : { LD_PRELOAD: LIBRARY, FAKETIME: `${OFFSETS[index]! > 0 ? '+' : ''}${OFFSETS[index]}s`, FAKETIME_DONT_FAKE_MONOTONIC: '1' },
       chaos: async ({ cluster: { places }, notes, broken }) => {
