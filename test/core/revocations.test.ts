@@ -124,6 +124,24 @@ t.test('an ending is forgotten when no token can be alive, and not before', asyn
   t.ok(live.isRevoked(later, 'kid'))
 })
 
+// It used to be taken in and swept out again, each second until the purge, and sent to every reader each time.
+t.test('an ending that has expired is no news, though a long transaction has the node read it again and again', async t => {
+  const { url, sql, live } = await setUp(t)
+  const slow = await clientOf(t, url)
+  await slow.query('BEGIN')
+  await slow.query(INSERT, row('s', randomUUID()))
+  await sql(INSERT, row('s', randomUUID(), 0, '300 milliseconds'))
+  await live.poll()
+  t.equal(live.size, 1)
+  await sleep(1_200)
+  await live.poll()
+  const news: boolean[] = []
+  live.onRead(changed => { news.push(changed) })
+  for (let round = 0; round < 4; round++) { await sleep(400); await live.poll() }
+  t.strictSame(news, [false, false, false, false])
+  t.equal(live.size, 0)
+})
+
 t.test('the node that ended something knows before its next poll', async t => {
   const { live } = await setUp(t)
   await live.poll()

@@ -20,9 +20,13 @@ export class EndingsCopy {
   get size (): number { return Object.values(this.#kinds).reduce((sum, entries) => sum + entries.size, 0) }
   get log (): FeedLog { return this.#log }
 
-  /** @returns false when it was known */
-  add (row: RevocationRow): boolean {
-    if (!this.#log.add(row)) return false
+  /**
+   * What has expired at `now`, the time of the source, is not taken in again: read anew while a long transaction holds the cursor
+   * back, and swept again, it would be news each second.
+   * @returns false when it was known, or has expired
+   */
+  add (row: RevocationRow, now: number): boolean {
+    if (row.expires_at < now || !this.#log.add(row)) return false
     // A kind of a later release is passed on, and means nothing here yet.
     if (!Object.hasOwn(this.#kinds, row.kind)) return true
     this.#raise(row.kind, Buffer.from(row.id.buffer, row.id.byteOffset, row.id.byteLength).toString('base64url'), { val: row.val, expiresAt: row.expires_at })

@@ -113,7 +113,7 @@ export class Revocations implements Endings {
     }
     let changed = anew
     for (const row of page.rows) {
-      if (!this.#copy.add(row)) continue
+      if (!this.#copy.add(row, page.asOf)) continue
       changed = true
       keyRevoked ||= row.kind === 'k'
     }

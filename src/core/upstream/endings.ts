@@ -134,7 +134,7 @@ export class UpstreamEndings implements Endings {
       // Who followed this relay meanwhile may lack what it lacked.
       if (this.ready) this.#anewFrom = document.cursor.xid
     }
-    const added = document.rows.filter(row => this.#copy.add(row))
+    const added = document.rows.filter(row => this.#copy.add(row, document.asOf))
     if (!older) {
       this.#feed = { feed: document.feed, ttlSeconds: document.ttlSeconds }
       this.#xmin = anew || document.cursor.xid > this.#xmin ? document.cursor.xid : this.#xmin
