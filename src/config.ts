@@ -32,7 +32,7 @@ export const variables = {
   keySlotSeconds: variable('KEY_SLOT_SECONDS', integer(4, 366 * 86400), String(30 * 86400), 'How long one signing key is used; at least 4 × `JWKS_MAX_AGE_SECONDS`. Fixed by the first start of an installation.'),
   feedCursor: variable('FEED_CURSOR', oneOf('xid', 'time'), 'xid', 'What orders the feed of endings: transaction ids, or with `time` the time of writing and an overlap of ten seconds, for databases without `xid8`. Nodes of either kind understand each other.'),
   jwksMaxAgeSeconds: variable('JWKS_MAX_AGE_SECONDS', integer(1, 900), '300', '`max-age` of the JWKS.'),
-  feedAccess: variable('FEED_ACCESS', oneOf('public', 'client'), 'public', 'Who may read the revocation feed: everybody, or (`client`) who authenticates as a client or has a token with the scope `introspect`.'),
+  feedAccess: variable('FEED_ACCESS', oneOf('public', 'client'), 'public', 'Who may read the revocation feed: everybody, or (`client`) who authenticates as a client or has a token with the scope `introspect`. Always `client` where `UPSTREAM_URL` has credentials.'),
   docs: variable('DOCS', boolean, undefined, 'Serve `/docs`, `/openapi.json` and `/openapi.yaml`. `true` outside production when absent.'),
   logLevel: variable('LOG_LEVEL', oneOf('debug', 'info', 'warn', 'error', 'silent'), 'info', 'Least severity that is logged.'),
   drainSeconds: variable('DRAIN_SECONDS', integer(0, 8), undefined, 'After SIGTERM, how long requests are still taken while `/readyz` is false. 3 when absent; 0 with the embedded database.'),
@@ -116,6 +116,8 @@ function derive (values: Values, production: boolean): Config {
   return {
     ...values,
     publicUrl,
+    // An upstream that wants credentials keeps its feed to clients: what comes from there is not to be handed to everybody here.
+    feedAccess: values.upstreamUrl !== undefined && new URL(values.upstreamUrl).username !== '' ? 'client' : values.feedAccess,
     tokenAudience: values.tokenAudience ?? publicUrl,
     requireVerifiedEmail,
     docs: values.docs ?? !production,

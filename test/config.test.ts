@@ -100,6 +100,8 @@ t.test('a node without a database wants an upstream and an issuer, and nothing o
     t.match(load({ ...relay, ...more }), { mode: 'verifier', tokenAudience: 'https://auth.example.com', relaxations: [], drainSeconds: 3 })
   }
   t.equal(printableConfig(load(relay))['UPSTREAM_URL'], '(redacted)')
+  t.equal(load(relay).feedAccess, 'client', 'what credentials were needed for is not given to everybody')
+  t.equal(load({ ...relay, UPSTREAM_URL: 'https://auth.example.com' }).feedAccess, 'public')
   t.strictSame(faults({ MODE: 'verifier' }).map(fault => fault.split(' ')[0]), ['UPSTREAM_URL', 'PUBLIC_URL'])
   t.strictSame(faults({ ...relay, DATABASE_URL: 'postgresql://u:p@db/app', KEY_ENCRYPTION_KEY: kek() }).map(fault => fault.split(' ')[0]), ['DATABASE_URL', 'KEY_ENCRYPTION_KEY'])
   t.strictSame(faults({ UPSTREAM_URL: relay.UPSTREAM_URL }), ['UPSTREAM_URL is for MODE=verifier only'])

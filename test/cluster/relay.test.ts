@@ -131,7 +131,7 @@ t.test('credentials in UPSTREAM_URL reach the upstream and nothing else: no log 
 
 t.test('commands that need a database say that a relay has none', async t => {
   const env = { MODE: 'verifier', UPSTREAM_URL: 'https://auth.example.com', PUBLIC_URL: 'https://auth.example.com' }
-  for (const command of [['migrate', 'status'], ['migrate', 'up'], ['keys', 'list'], ['sessions', 'revoke-all'], ['users', 'disable', '--email', 'a@example.com']]) {
+  for (const command of [['migrate', 'status'], ['migrate', 'up'], ['keys', 'list'], ['sessions', 'revoke-all'], ['clients', 'list'], ['users', 'disable', '--email', 'a@example.com']]) {
     const { code, stderr } = await cli(t, command, env)
     t.equal(code, 1)
     t.equal(stderr, 'A node with MODE=verifier has no database; run this command where the service has one.\n', command.join(' '))

@@ -15,12 +15,12 @@ export async function relayOn (t: Test, upstreamUrl: string, env: Record<string,
 }
 
 /** A full node, the wire from it, and a relay at the other end. */
-export async function relayed (t: Test, env: Record<string, string> = {}): Promise<World & { wire: Proxy, relay: Relay, nodeUrl: string, anotherRelay: (upstreamUrl?: string) => Promise<Relay> }> {
+export async function relayed (t: Test, env: Record<string, string> = {}): Promise<World & { wire: Proxy, relay: Relay, nodeUrl: string, anotherRelay: (upstreamUrl?: string, env?: Record<string, string>) => Promise<Relay> }> {
   const wire = await proxy(t)
   const issuer = 'https://auth.example.com'
   const w = await world(t, { PUBLIC_URL: issuer, ...env })
   const nodeUrl = await w.app.listen({ host: '127.0.0.1', port: 0 })
   wire.to(nodeUrl)
-  const anotherRelay = async (upstreamUrl = wire.url) => await relayOn(t, upstreamUrl, { PUBLIC_URL: issuer })
+  const anotherRelay = async (upstreamUrl = wire.url, env: Record<string, string> = {}) => await relayOn(t, upstreamUrl, { PUBLIC_URL: issuer, ...env })
   return { ...w, wire, nodeUrl, anotherRelay, relay: await anotherRelay() }
 }
