@@ -37,8 +37,8 @@ Each keeps its own history, and when all is quiet it is held against the service
 * *Lost session*: \`session_ended\` or \`no_session\` that no client asked for.
 * *Non-retryable error*: any other answer that is neither success nor an expected refusal, a good token that is refused, and a request that never succeeds within 30 s. Expected: 409 when a sign-up
   is repeated whose first answer was lost, 401 when a logout-all is.
-* *Acknowledged write lost*: an account that cannot sign in, an ending that does not stand at the end, or that a node does not obey 3 s later.
-* *First-try failure*: a request that had to be sent again.
+* *Acknowledged write lost*: an account that cannot sign in, an ending that does not stand at the end, or that a node does not obey 3 s later (10 s where the database itself was away).
+* *First-try failure*: a request that had to be sent again, by what its first try got. \`503 login_busy\` comes when the processors are busy hashing passwords.
 * *Staleness*: from the acknowledgement of an ending to the moment at which each *other* node, asked directly every 20 ms, and a verifier of the SDK in another process refuse a token of it. The
   time in which a node is down does not count, because it accepts nothing then; all other time does.
 ${sections.join('')}

@@ -23,6 +23,7 @@ export type Scene = { setting: Setting, cluster: Cluster, world: World, observer
 type Plan = ClusterOptions & {
   observer?: Parameters<typeof startObserver>[2]
   perSecond?: number
+  obeyedWithinMs?: number
   /** What happens while the load is on; it ends with everything up again. */
   chaos: (scene: Scene) => Promise<void>
 }
@@ -31,12 +32,12 @@ const USERS_AT_FIRST = { short: 16, long: 32 }
 const SESSIONS_IN_USE = 600
 
 /** Three nodes, the load, what goes wrong meanwhile, and the judgement afterwards. */
-export async function underLoad (setting: Setting, { chaos, observer: watching, perSecond, ...options }: Plan): Promise<Outcome> {
+export async function underLoad (setting: Setting, { chaos, observer: watching, perSecond, obeyedWithinMs = 3_000, ...options }: Plan): Promise<Outcome> {
   const { endings, seed, say } = setting
   const cluster = await startCluster(endings, options)
   const observer = await startObserver(endings, cluster, watching)
   const [tally, random] = [new Tally(), seeded(seed)]
-  const world: World = { client: new Client(cluster.url, tally), tally, history: new History(SESSIONS_IN_USE), random, onEnded: ended => observer.watch(ended) }
+  const world: World = { client: new Client(cluster.url, tally), tally, history: new History(SESSIONS_IN_USE), random, obeyedWithinMs, onEnded: ended => observer.watch(ended) }
   const scene: Scene = { setting, cluster, world, observer, random, notes: {}, broken: [] }
   await settleIn(world, setting.short ? USERS_AT_FIRST.short : USERS_AT_FIRST.long)
   say('the load begins')

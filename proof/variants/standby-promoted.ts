@@ -12,6 +12,7 @@ export const standbyPromoted: Variant = {
     const link = await databaseLink(setting.endings, primary.url)
     return await underLoad(setting, {
       postgres: primary,
+      obeyedWithinMs: 10_000,
       envOf: () => ({ DATABASE_URL: link.url }),
       chaos: async ({ notes }) => {
         await sleep(setting.short ? 5_000 : 30_000)
