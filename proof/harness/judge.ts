@@ -1,6 +1,6 @@
 import { bearer } from './client.ts'
 import type { Session } from './history.ts'
-import { refresh, servedBy, signIn, standsEnded, type World } from './users.ts'
+import { present, refresh, servedBy, signIn, standsEnded, type World } from './users.ts'
 
 const AT_ONCE = 16
 
@@ -37,9 +37,9 @@ export async function judge (world: World): Promise<{ continued: number, stayedE
   return { continued: going.filter(({ over }) => !over).length, stayedEnded: ended.length, accounts: users.length }
 }
 
-async function staysEnded (world: World, { delivery, refreshToken, user, endedBy, trace }: Session): Promise<void> {
-  const headers = { cookie: `__Host-rt=${refreshToken}` }
-  const asked = await world.client.ask('refresh', ['POST', '/v1/auth/refresh'], user.agent, () => delivery === 'cookie' ? { headers } : { body: { refresh_token: refreshToken } })
+async function staysEnded (world: World, session: Session): Promise<void> {
+  const { user, endedBy, trace } = session
+  const asked = await world.client.ask('refresh', ['POST', '/v1/auth/refresh'], user.agent, () => present(session))
   const { answer } = asked
   if (answer?.status === 401 && answer.json.code === 'session_ended') return
   if (answer) world.tally.fault('acknowledged write lost', `${endedBy} was acknowledged, and refresh answers ${answer.status} by ${servedBy(answer)}\n      ${trace.join('\n      ')}`)

@@ -154,7 +154,8 @@ function acknowledged ({ onEnded }: World, sessions: Session[], { answer, firstS
   if (token !== undefined) onEnded?.({ token, servedBy: servedBy(answer!), requestedAt: performance.timeOrigin + firstSentAt, at })
 }
 
-const present = ({ delivery, refreshToken }: Session) => delivery === 'cookie' ? { headers: { cookie: `${COOKIE}=${refreshToken}` } } : { body: { refresh_token: refreshToken } }
+/** As a browser does, which also says that it is one. */
+export const present = ({ delivery, refreshToken }: Pick<Session, 'delivery' | 'refreshToken'>) => delivery === 'cookie' ? { headers: { cookie: `${COOKIE}=${refreshToken}`, 'sec-fetch-site': 'same-origin' } } : { body: { refresh_token: refreshToken } }
 
 /** The tab keeps its access token; the refresh token goes where all tabs have it, whichever answer comes last. */
 function take ({ onToken }: World, session: Session, tab: Tab, answer: Answer): void {

@@ -38,10 +38,13 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
     if (request.routeOptions.config?.sameSiteOnly && !isAllowedCaller(request)) throw new AppError('origin_not_allowed')
   })
 
-  /** A browser says where a request comes from in one of two headers; without either it is not a browser. */
+  /** Who is not a browser has no page that a foreign one could speak through. */
   function isAllowedCaller ({ headers }: FastifyRequest): boolean {
     if (headers.origin !== undefined) return mayCall(headers.origin)
     const site = headers['sec-fetch-site']
     return site === undefined || site === 'same-origin' || site === 'none'
   }
 }, { name: 'browser-rules' })
+
+/** A browser says where a request comes from in one of two headers, which its pages cannot change; without either it is not a browser. */
+export const isBrowser = ({ headers }: FastifyRequest): boolean => headers.origin !== undefined || headers['sec-fetch-site'] !== undefined

@@ -58,13 +58,13 @@ t.test('tabs that refresh at once with one cookie all get the same cookie, and n
   t.not(cookies[0], jar['__Host-rt'])
 })
 
-/** A browser: its tabs present the cookie of that moment, and keep whichever comes last. */
-async function browser ({ signUp, call }: World) {
+/** A browser: its tabs present the cookie of that moment, and keep whichever comes last. Another program with its cookie says nothing of where it comes from. */
+async function browser ({ signUp, call }: World, headers: Record<string, string> = { 'sec-fetch-site': 'same-origin' }) {
   const { email } = await signUp()
   const cookieOf = (answer: Awaited<ReturnType<World['call']>>) => answer.cookies.find(({ name }) => name === '__Host-rt')!.value
   const first = cookieOf(await call('POST', '/v1/auth/login', { body: { email, password: 'a long enough pass phrase' } }))
   const refresh = async (cookie: string, by = call) => {
-    const answer = await by('POST', '/v1/auth/refresh', { cookies: { '__Host-rt': cookie } })
+    const answer = await by('POST', '/v1/auth/refresh', { headers, cookies: { '__Host-rt': cookie } })
     return { statusCode: answer.statusCode, cookie: answer.statusCode === 200 ? cookieOf(answer) : '' }
   }
   return { first, refresh }
@@ -130,6 +130,16 @@ t.test('a stolen cookie from before the last burst is reuse, and so is one of a 
   let cookie = busy.first
   for (let round = 0; round < 34; round++) cookie = (await busy.refresh(cookie)).cookie
   t.equal((await busy.refresh(busy.first)).statusCode, 401)
+})
+
+t.test('a program that is no browser has no tabs: an older cookie from it is reuse at once', async t => {
+  const w = await world(t)
+  const { first, refresh } = await browser(w, {})
+  const second = (await refresh(first)).cookie
+  const third = (await refresh(second)).cookie
+  t.equal((await refresh(first)).statusCode, 401)
+  t.equal((await refresh(third)).statusCode, 401, 'and the session has ended')
+  t.ok(w.logLines().some(line => line['event'] === 'refresh.reuse'))
 })
 
 t.test('within the grace a spent token brings the same successor again, and costs nothing', async t => {

@@ -27,7 +27,7 @@ const LONGEST_BURST = 32
  * costs one of a few late credits (one comes back every 16 rotations); an older generation is reuse.
  * A generation above watermark + 1 is what a lost row looks like, and is accepted: the chain re-synchronises.
  *
- * `shared`: the token is in a cookie, which the tabs of a browser present as they come. Where one spends what another has just
+ * `shared`: the token is in the cookie of a browser, whose tabs present it as they come. Where one spends what another has just
  * received, a third may still be on its way with the one before. So of generations that were spent in quick succession (a burst) each
  * counts as the last, and gets the successor of the last. A row that had been lost is taken for one in the middle of a burst.
  */

@@ -18,7 +18,7 @@ const LATE_BUDGET = 3
 /**
  * One statement, one successor. Two uses of one generation further apart than the grace and the late budget allow, or an
  * older generation, mean that two parties hold this family: it ends for both.
- * @param shared the token came in a cookie, which several tabs may present
+ * @param shared the token came in the cookie of a browser, which several tabs may present
  * @throws session_ended, database_unavailable
  */
 export async function refresh (deps: Deps, token: string, { shared }: { shared: boolean }): Promise<IssuedTokens> {

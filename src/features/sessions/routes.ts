@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
 import { AppError } from '../../errors.ts'
+import { isBrowser } from '../../http/browser.ts'
 import { problemResponses, RefreshToken, Strict } from '../../http/schemas.ts'
 import { clearSessionCookie, readSessionCookie } from '../../http/session-cookie.ts'
 import { tokensAnswer, type Delivery } from '../../http/tokens-answer.ts'
@@ -36,7 +37,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
     const presented = presentedRefreshToken(request, request.body)
     if (!presented) throw new AppError('no_session')
     try {
-      const tokens = await refresh(ctx, presented.token, { shared: presented.delivery === 'cookie' })
+      const tokens = await refresh(ctx, presented.token, { shared: presented.delivery === 'cookie' && isBrowser(request) })
       return tokensAnswer(reply, tokens, presented.delivery)
     } catch (error) {
       if (presented.delivery === 'cookie' && error instanceof AppError && error.code === 'session_ended') clearSessionCookie(reply)
