@@ -29,7 +29,9 @@ t.test('a reader that starts with nothing gets everything, and then only what is
   t.strictSame(idsOf(start), [nameOf(first)])
 
   const second = await endASession(here)
-  const delta = await read(other, `?since=${start.cursor}&wait=5`)
+  let delta = await read(other, `?since=${start.cursor}&wait=5`)
+  // A node that lags may first say what it has; what matters is that the entry comes.
+  for (let round = 0; round < 5 && !idsOf(delta).includes(nameOf(second)); round++) delta = await read(other, `?since=${delta.cursor}&wait=5`)
   t.notOk(delta.full)
   t.ok(idsOf(delta).includes(nameOf(second)))
   t.strictSame(idsOf(await read(here, `?since=${delta.cursor}`)), [], 'nothing is sent twice')
