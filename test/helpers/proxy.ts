@@ -7,11 +7,11 @@ type Teardown = { teardown: (work: () => unknown) => void }
 export type Proxy = {
   url: string
   /** Method and path of every request, in order. */
-  seen: { path: string, headers: IncomingMessage['headers'] }[]
+  seen: { method: string, path: string, headers: IncomingMessage['headers'] }[]
   count: (path: string | RegExp) => number
   /** Where requests go from now on; open ones break. Null: nobody is there. */
   to: (target: string | null) => void
-  /** What it answers itself with, instead of passing on: a status, or `hang` for nothing at all. */
+  /** What it answers itself with, instead of passing on: a status (503 says when to come again), or `hang` for nothing at all. */
   answer: (path: string | RegExp, status: number | 'hang' | null) => void
 }
 
@@ -23,12 +23,12 @@ export async function proxy (t: Teardown): Promise<Proxy> {
   const sockets = new Set<Socket>()
   const server = createServer((incoming, outgoing) => {
     const path = incoming.url!
-    seen.push({ path, headers: incoming.headers })
+    seen.push({ method: incoming.method!, path, headers: incoming.headers })
     const own = [...answers.values()].find(answer => matches(path, answer.path))?.status
     if (own === 'hang') return
-    if (own !== undefined) { outgoing.writeHead(own).end(); return }
+    if (own !== undefined) { outgoing.writeHead(own, own === 503 ? { 'retry-after': '7' } : {}).end(); return }
     if (!target) { incoming.socket.destroy(); return }
-    const onward = request(`${target}${path}`, { method: incoming.method!, headers: incoming.headers, agent: false }, answer => {
+    const onward = request(`${target}${path}`, { method: incoming.method!, headers: incoming.rawHeaders, agent: false }, answer => {
       outgoing.writeHead(answer.statusCode!, answer.headers)
       outgoing.flushHeaders()
       answer.on('error', () => outgoing.destroy()).pipe(outgoing)
