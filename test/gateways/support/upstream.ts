@@ -25,8 +25,8 @@ export async function protectedUpstream (t: Pick<Test, 'teardown'>): Promise<Ups
     arrival.body = Buffer.concat(chunks).toString('latin1')
     answer.setHeader('content-type', 'text/plain').end(`reached ${arrival.url}`)
   })
-  server.on('clientError', (error, socket) => {
-    arrived.push({ method: 'BROKEN', url: error.message, body: '', headers: [] })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code?.startsWith('HPE_')) arrived.push({ method: 'BROKEN', url: error.message, body: '', headers: [] })
     socket.destroy()
   })
   server.listen(0, '127.0.0.1')
