@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { decodeProtectedHeader } from 'jose'
 import t, { type Test } from 'tap'
 import { freePort } from '../../src/db/embedded/start.ts'
 import { until } from '../helpers/until.ts'
@@ -14,7 +17,7 @@ const haproxy = requireInstalled('/usr/sbin/haproxy', 'haproxy')
 const FOLLOW = 'deploy/gateways/haproxy/follow.mjs'
 const CONFIG = 'deploy/gateways/haproxy/haproxy.cfg'
 
-type Guarded = Protected & { haproxy: Running, follower: Running, follow: () => Promise<Running> }
+type Guarded = Protected & { state: string, haproxy: Running, follower: Running, follow: () => Promise<Running> }
 
 async function guarded (t: Test, env: Record<string, string> = {}, settings: Record<string, string> = {}): Promise<Guarded> {
   const from = await scene(t, env)
@@ -34,8 +37,10 @@ async function guarded (t: Test, env: Record<string, string> = {}, settings: Rec
   const p = await behind(from, { port, verifiesItself: true })
   await until(async () => (await p.ask('/private', { bearer: p.mine.access_token })).status === 200, 5_000).catch(error => { throw new Error(`${error.message}\n${follower.output()}\n${process_.output()}`) })
   p.upstream.arrivals()
-  return { ...p, haproxy: process_, follower, follow }
+  return { ...p, state, haproxy: process_, follower, follow }
 }
+
+const soon = 8_000
 
 t.test('HAProxy lets in what it has verified itself, and nothing else', async t => {
   const p = await guarded(t)
@@ -46,3 +51,89 @@ t.test('HAProxy lets in what it has verified itself, and nothing else', async t 
 })
 
 t.test('with RS256 a token is good under RS256 only', async t => await judgesRsaTokens(t, await guarded(t, { SIGNING_ALG: 'RS256' })))
+
+t.test('while the service is away HAProxy goes on for the time it was given, then says 503, and catches up', async t => {
+  const p = await guarded(t, {}, { MAX_SILENCE_SECONDS: '4' })
+  const { ask, mine, service, address, upstream } = p
+  const ending = await p.signIn()
+  service.to(null)
+  t.equal((await ask('/private', { bearer: mine.access_token })).status, 200, 'at first it goes on')
+  await until(async () => (await ask('/private', { bearer: mine.access_token })).status === 503, soon)
+  const answer = await ask('/private', { bearer: mine.access_token })
+  t.match([answer.status, answer.headers['retry-after'], answer.body], [503, /^\d+$/, /"code":"stale_revocations"/])
+  t.equal((await ask('/private')).status, 503, 'nor is anybody told to sign in')
+  upstream.arrivals()
+  t.equal((await ask('/public/page')).status, 200, 'what is public stays open')
+  await p.call('POST', '/v1/auth/logout', { body: { refresh_token: ending.refresh_token } })
+  service.to(address)
+  await until(async () => (await ask('/private', { bearer: mine.access_token })).status === 200, soon)
+  t.equal((await ask('/private', { bearer: ending.access_token })).status, 401, 'what ended meanwhile is known before anything is let in')
+  t.match(p.follower.output(), /fetch failed.*\nfollowing again/s)
+})
+
+t.test('what has ended stays ended when HAProxy is reloaded or dies, and when the follower dies', async t => {
+  const p = await guarded(t)
+  const { ask, upstream } = p
+  const [first, second] = [await p.signIn(), await p.signIn()]
+  const status = async ({ access_token: token }: { access_token: string }) => { const answer = await ask('/private', { bearer: token }); upstream.arrivals(); return answer.status }
+  const end = async ({ refresh_token: token }: { refresh_token: string }) => await p.call('POST', '/v1/auth/logout', { body: { refresh_token: token } })
+  await end(first)
+  await until(async () => await status(first) === 401)
+  p.follower.child.kill('SIGKILL')
+  const workers = () => p.haproxy.output().match(/New worker \(\d+\) forked/g)?.length ?? 0
+  const before = workers()
+  p.haproxy.child.kill('SIGUSR2')
+  await until(() => workers() > before, soon)
+  for (let attempt = 0; attempt < 20; attempt++) t.equal(await status(first), 401, 'after a reload without a follower')
+  t.equal(await status(second), 200)
+  await end(second)
+  const again = await p.follow()
+  await until(async () => await status(second) === 401, soon).catch(error => { throw new Error(`${error.message}\n${again.output()}`) })
+  t.equal(await status(first), 401)
+  t.equal(await status(p.mine), 200)
+})
+
+t.test('when every key is revoked HAProxy has the new ones within seconds, and has thrown the old ones away', async t => {
+  const p = await guarded(t)
+  const kids = () => readFileSync(join(p.state, 'keys.map'), 'utf8').trim().split('\n').map(line => line.split(' ')[0]!).sort()
+  const published = async () => (await p.call('GET', '/.well-known/jwks.json')).json<{ keys: { kid: string }[] }>().keys.map(({ kid }) => kid).sort()
+  const before = await published()
+  t.strictSame(kids(), before)
+  for (const kid of before) await p.operator('keys', 'revoke', kid)
+  await until(async () => !before.includes(decodeProtectedHeader((await p.signIn()).access_token).kid!), soon)
+  const { access_token: token } = await p.signIn()
+  await until(async () => (await p.ask('/private', { bearer: token })).status === 200, 15_000)
+  t.equal((await p.ask('/private', { bearer: p.mine.access_token })).status, 401)
+  t.strictSame(kids(), await published())
+  t.notOk(kids().some(kid => before.includes(kid)))
+})
+
+t.test('a node that is cut off from its database still counts, unless the operator says otherwise', async t => {
+  const settings = { MAX_SILENCE_SECONDS: '4' }
+  const [lenient, strict] = [await guarded(t, {}, settings), await guarded(t, {}, { ...settings, FRESHNESS: 'database' })]
+  for (const { ctx } of [lenient, strict]) ctx.revocations.stop()
+  await until(async () => (await strict.ask('/private', { bearer: strict.mine.access_token })).status === 503, soon)
+  t.equal((await lenient.ask('/private', { bearer: lenient.mine.access_token })).status, 200)
+})
+
+t.test('ten thousand endings fit, and the next one is heard in time', async t => {
+  const p = await guarded(t)
+  const ending = await p.signIn()
+  await p.sql("INSERT INTO revocation (kind, id, expires_at) SELECT 's', substr(sha256(n::text::bytea), 1, 12), now() + interval '10 min' FROM generate_series(1, 10000) n")
+  await until(() => readFileSync(join(p.state, 'ended.map'), 'utf8').split('\n').length > 10_000, soon)
+  await p.call('POST', '/v1/auth/logout', { body: { refresh_token: ending.refresh_token } })
+  const began = performance.now()
+  await until(async () => (await p.ask('/private', { bearer: ending.access_token })).status === 401, soon)
+  t.comment(`with 10,000 live endings: ${Math.round(performance.now() - began)} ms`)
+  t.equal((await p.ask('/private', { bearer: p.mine.access_token })).status, 200)
+  await p.sql("UPDATE revocation SET expires_at = now() - interval '1 s'")
+  await p.sql('DELETE FROM revocation WHERE expires_at < now()')
+})
+
+t.test('without the service the follower says so in a sentence, and HAProxy is not started on nothing', async t => {
+  const state = scratch(t)
+  const { code, stderr } = await promisify(execFile)(process.execPath, [FOLLOW, '--once'], { env: { STATE: state, STATELESS_AUTH: 'http://127.0.0.1:1' } }).then(() => ({ code: 0, stderr: '' }), error => error)
+  t.equal(code, 1)
+  t.equal(stderr.trim().split('\n').length, 1, stderr)
+  t.strictSame(readdirSync(state), [])
+})

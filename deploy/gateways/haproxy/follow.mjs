@@ -15,7 +15,7 @@ const {
   FRESHNESS: freshness = 'service',
 } = process.env
 const PLACES = 8
-const KEYS_EVERY_MS = 60_000
+const KEYS_EVERY_MS = 10_000
 const FILE_EVERY_MS = 5_000
 const map = `${state}/ended.map`
 const haproxy = `${state}/haproxy.sock`

@@ -15,23 +15,24 @@ const spellings = (name: string): string[] => [
 export async function letsNothingBeSmuggled (t: Test, p: Protected): Promise<void> {
   const { ask, mine, upstream, gateway } = p
   const claims = claimsOf(p)
-  const sane = (status: number, what: string) => t.ok([400, 401, 403, 404, 405, 501, 505].includes(status), `${what}: ${status}`)
+  const sane = (status: number, what: string) => t.ok([0, 400, 401, 403, 404, 405, 408, 501, 505].includes(status), `${what}: ${status}`)
 
   await t.test('headers of ours that a client sends count for nothing, in any spelling, with a token, without and on a public path', async t => {
     const sets = NAMES.flatMap(name => spellings(name).map(spelling => [`${spelling}: ${VICTIM}`]))
     sets.push(NAMES.map(name => `X-Auth-${name}: ${VICTIM}`), [`X-Auth-Subject: ${VICTIM}`, `X-Auth-Subject: ${VICTIM}`], [`X-Auth-Subject: a, ${VICTIM}`], ['X-Auth-Subject:'],
       [`X-Auth-Subject : ${VICTIM}`], ['X-Auth-Other: 1', ` X-Auth-Subject: ${VICTIM}`], [`X-Auth-Subject:\x0b${VICTIM}`], [`X-Auth-Subject\t: ${VICTIM}`], [`\tX-Auth-Subject: ${VICTIM}`], [`X-Other: 1\rX-Auth-Subject: ${VICTIM}`], [`X-Other: 1\nX-Auth-Subject: ${VICTIM}`])
+    const timeoutMs = 1_500 // some wait for more after a bare CR
     for (const headers of sets) {
       const what = JSON.stringify(headers)
-      const given = await ask('/private', { bearer: mine.access_token, headers })
+      const given = await ask('/private', { bearer: mine.access_token, headers, timeoutMs })
       const [arrival] = upstream.arrivals()
       if (arrival) t.strictSame(identity(arrival), { subject: claims.sub, session: claims.sid, scope: claims.scope, roles: '' }, `${what} with a token`)
       else sane(given.status, `${what} with a token`)
 
-      sane((await ask('/private', { headers })).status, `${what} without one`)
+      sane((await ask('/private', { headers, timeoutMs })).status, `${what} without one`)
       t.strictSame(upstream.arrivals(), [], `${what} without one`)
 
-      const open = await ask('/public/page', { headers })
+      const open = await ask('/public/page', { headers, timeoutMs })
       const [visit] = upstream.arrivals()
       if (visit) t.strictSame(NAMES.map(name => headerOf(visit, `X-Auth-${name}`) || ''), ['', '', '', ''], `${what} on a public path`, visit)
       else sane(open.status, `${what} on a public path`)

@@ -25,7 +25,7 @@ export type Gateway = {
   accepts?: Record<string, string>
 }
 export type Protected = Scene & { gateway: Gateway, mine: Tokens, ask: Ask }
-export type Ask = (target?: string, options?: { method?: string, bearer?: string, headers?: Record<string, string> | string[], body?: string | Buffer }) => Promise<Answer>
+export type Ask = (target?: string, options?: { method?: string, bearer?: string, headers?: Record<string, string> | string[], body?: string | Buffer, timeoutMs?: number }) => Promise<Answer>
 
 /** A node, something worth protecting, and no gateway yet. */
 export async function scene (t: Test, env: Record<string, string> = {}): Promise<Scene> {
@@ -41,9 +41,9 @@ export async function scene (t: Test, env: Record<string, string> = {}): Promise
 }
 
 export async function behind (from: Scene, gateway: Gateway): Promise<Protected> {
-  const ask: Ask = async (target = '/private', { method = 'GET', bearer, headers = [], body = '' } = {}) => await raw(gateway.port, [
+  const ask: Ask = async (target = '/private', { method = 'GET', bearer, headers = [], body = '', timeoutMs } = {}) => await raw(gateway.port, [
     ...request(method, target, headers), ...(bearer !== undefined ? [`Authorization: Bearer ${bearer}`] : []),
-  ], body)
+  ], body, timeoutMs)
   return { ...from, gateway, mine: await from.signIn(), ask }
 }
 
@@ -55,12 +55,12 @@ export function refused (t: Test, { upstream }: Scene, answer: Answer, what: str
 }
 
 /** The application was reached once, and told the truth about who it is. */
-export function passed (t: Test, { upstream }: Scene, answer: Answer, claims: { sub: unknown, sid: unknown, scope: unknown, roles: unknown }, what: string): Arrival {
+export function passed (t: Test, { upstream }: Scene, answer: Answer, claims: Record<string, unknown>, what: string): Arrival {
   t.equal(answer.status, 200, what, { answer })
   const arrivals = upstream.arrivals()
   t.equal(arrivals.length, 1, `${what}: it arrived once`, { arrivals })
   const [arrival] = arrivals as [Arrival]
-  t.strictSame(arrival && identity(arrival), { subject: claims.sub, session: claims.sid, scope: claims.scope, roles: (claims.roles as string[]).join(',') }, `${what}: who it is`)
+  t.strictSame(arrival && identity(arrival), { subject: claims['sub'], session: claims['sid'] ?? null, scope: claims['scope'], roles: (claims['roles'] as string[] | undefined ?? []).join(',') }, `${what}: who it is`)
   return arrival
 }
 
