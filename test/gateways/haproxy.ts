@@ -34,7 +34,7 @@ async function guarded (t: Test, env: Record<string, string> = {}, settings: Rec
   })
   const follow = async () => await run(t, process.execPath, [FOLLOW], { env: followerEnv })
   const follower = await follow()
-  const p = await behind(from, { port, verifiesItself: true })
+  const p = await behind(from, { port })
   await until(async () => (await p.ask('/private', { bearer: p.mine.access_token })).status === 200, 5_000).catch(error => { throw new Error(`${error.message}\n${follower.output()}\n${process_.output()}`) })
   p.upstream.arrivals()
   return { ...p, state, haproxy: process_, follower, follow }

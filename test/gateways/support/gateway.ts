@@ -38,10 +38,11 @@ export async function run (t: Teardown, program: string, args: string[], { env =
     clearTimeout(last)
   })
   const output = () => text
-  if (port !== undefined) await until(async () => {
-    if (child.exitCode !== null) throw new Error(`${program} ended:\n${text}`)
-    return await listens(port)
-  }, 10_000).catch(error => { throw new Error(`${program}: ${error.message}\n${text}`) })
+  const isUp = async () => {
+    if (child.exitCode !== null) throw new Error('it ended')
+    return port === undefined || await listens(port)
+  }
+  await until(isUp, 10_000).catch(error => { throw new Error(`${program}: ${error.message}\n${text}`) })
   return { child, output }
 }
 

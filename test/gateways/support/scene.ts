@@ -19,8 +19,8 @@ export type Scene = World & {
 }
 export type Gateway = {
   port: number
-  /** It looks at tokens by itself, so that the service's absence is another matter. */
-  verifiesItself?: true
+  /** It cannot tell a service that is away from a token that is bad. */
+  calls401?: true
   /** Shapes that it cannot tell from good ones, and why; each must still pass, or it has to leave the list. */
   accepts?: Record<string, string>
 }

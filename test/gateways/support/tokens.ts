@@ -35,7 +35,7 @@ export async function judgesTokens (t: Test, p: Protected): Promise<void> {
       const before = service.seen.length
       const arrival = passed(t, p, await ask('/private/thing?a=1&b=%2F', { method, headers, body: sent, bearer: good }), claims, name)
       t.strictSame([arrival?.method, arrival?.url, arrival?.body], [method, '/private/thing?a=1&b=%2F', arrives], `${name}: as it was sent`)
-      for (const asked of service.seen.slice(before).filter(({ path }) => !path.startsWith('/v1/revocations'))) {
+      for (const asked of service.seen.slice(before).filter(({ path }) => !/^\/(v1\/revocations|oauth2\/introspect)/.test(path))) {
         t.notOk(Number(asked.headers['content-length'] ?? 0) > 0 || asked.headers['transfer-encoding'], `${name}: no body to the service`, asked)
       }
     }
@@ -52,6 +52,7 @@ export async function judgesTokens (t: Test, p: Protected): Promise<void> {
       [`Authorization: ${good}`], ['Authorization: Bearer'], ['Authorization: Bearer '], [`Authorization: Basic ${good}`], [`Authorization: Token ${good}`], [`X-Authorization: Bearer ${good}`],
       [`Proxy-Authorization: Bearer ${good}`], [`Cookie: access_token=${good}; __Host-rt=${good}`], [`Authorization: Bearer, Bearer ${good}`], [`Authorization: Bearer${good}`],
     ]) refused(t, p, await ask('/private', { headers }), headers[0]!.slice(0, 40))
+    for (const method of ['OPTIONS', 'PUT', 'DELETE']) refused(t, p, await ask('/private', { method, bearer: `${good}x` }), `${method} with a bad token`)
     refused(t, p, await ask(`/private?access_token=${good}`), 'in the URL')
     refused(t, p, await ask('/private', { method: 'POST', headers: ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${good.length + 13}`], body: `access_token=${good}` }), 'in the body')
   })
