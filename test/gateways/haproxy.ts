@@ -3,14 +3,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { decodeProtectedHeader } from 'jose'
+import { setTimeout } from 'node:timers/promises'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import t, { type Test } from 'tap'
 import { freePort } from '../../src/db/embedded/start.ts'
+import { revocationId, type RevocationKind } from '../../src/lib/digest.ts'
+import { newClient } from '../helpers/oauth.ts'
 import { until } from '../helpers/until.ts'
 import { learnsOfEndings } from './support/endings.ts'
 import { requireInstalled, run, scratch, type Running } from './support/gateway.ts'
 import { letsNothingBeSmuggled } from './support/requests.ts'
-import { AUDIENCE, behind, scene, type Protected } from './support/scene.ts'
+import { AUDIENCE, behind, scene, type Protected, type Scene } from './support/scene.ts'
 import { judgesRsaTokens, judgesTokens } from './support/tokens.ts'
 
 const haproxy = requireInstalled('/usr/sbin/haproxy', 'haproxy')
@@ -19,17 +22,20 @@ const CONFIG = 'deploy/gateways/haproxy/haproxy.cfg'
 
 type Guarded = Protected & { state: string, haproxy: Running, follower: Running, follow: () => Promise<Running> }
 
-async function guarded (t: Test, env: Record<string, string> = {}, settings: Record<string, string> = {}): Promise<Guarded> {
+type Settings = Record<string, string> | ((from: Scene) => Promise<Record<string, string>>)
+
+async function guarded (t: Test, env: Record<string, string> = {}, settings: Settings = {}): Promise<Guarded> {
   const from = await scene(t, env)
+  const more = typeof settings === 'function' ? await settings(from) : settings
   const state = scratch(t)
   const port = await freePort()
-  const followerEnv = { STATELESS_AUTH: from.service.url, STATE: state, MASTER_SOCKET: `${state}/master.sock`, ...settings }
+  const followerEnv = { STATELESS_AUTH: from.service.url, STATE: state, MASTER_SOCKET: `${state}/master.sock`, ...more }
   await promisify(execFile)(process.execPath, [FOLLOW, '--once'], { env: followerEnv, timeout: 20_000 })
   const process_ = await run(t, haproxy, ['-W', '-S', `${state}/master.sock`, '-f', CONFIG], {
     port,
     env: {
       LISTEN: `127.0.0.1:${port}`, UPSTREAM: `127.0.0.1:${from.upstream.port}`, PUBLIC_URL: from.service.url, TOKEN_AUDIENCE: AUDIENCE, STATE: state,
-      RUN_AS: userInfo().uid === 0 ? 'haproxy' : userInfo().username, ...settings,
+      RUN_AS: userInfo().uid === 0 ? 'haproxy' : userInfo().username, ...more,
     },
   })
   const follow = async () => await run(t, process.execPath, [FOLLOW], { env: followerEnv })
@@ -51,6 +57,42 @@ t.test('HAProxy lets in what it has verified itself, and nothing else', async t 
 })
 
 t.test('with RS256 a token is good under RS256 only', async t => await judgesRsaTokens(t, await guarded(t, { SIGNING_ALG: 'RS256' })))
+
+t.test('each kind of ending refuses, and its near misses do not', async t => {
+  const p = await guarded(t)
+  const end = async (kind: RevocationKind, value: string, val = 0) => {
+    const id = revocationId(kind, value)
+    await p.sql("INSERT INTO revocation (kind, id, val, expires_at) VALUES ($1, $2, $3, now() + interval '10 min')", [kind, id, val])
+    await until(() => readFileSync(join(p.state, 'ended.map'), 'utf8').includes(`${id.toString('base64url')} ${val}\n`), soon)
+    await setTimeout(200)
+  }
+  const status = async (token: string) => (await p.ask('/private', { bearer: token })).status
+  const claimed = (token: string) => ({ ...decodeJwt(token), ...decodeProtectedHeader(token) }) as { sid: string, sub: string, jti: string, ver: number, iat: number, kid: string }
+  const { access_token: token } = p.mine
+  const { sid, sub, ver, iat, kid } = claimed(token)
+  for (const [kind, value, val] of [['s', sub], ['u', sid, 99], ['u', sub, ver], ['j', sid], ['k', `${kid}x`], ['a', '', iat], ['a', 'x', iat + 99], ['s', kid]] as const) await end(kind, value, val)
+  t.equal(await status(token), 200, 'eight near misses')
+  for (const kind of ['s', 'u', 'j', 'a', 'k'] as const) {
+    const another = (await p.signIn()).access_token
+    const { sid, sub, jti, ver, iat } = claimed(another)
+    await until(async () => await status(another) === 200, soon)
+    if (kind !== 'a' && kind !== 'k') t.equal(await status(token), 200, 'a bystander')
+    const [value, val] = { s: [sid, 0], u: [sub, ver + 1], j: [jti, 0], a: ['', iat + 1], k: [kid, 0] }[kind] as [string, number]
+    await end(kind, value, val)
+    t.equal(await status(another), 401, kind)
+  }
+  t.equal(await status(token), 401)
+})
+
+t.test('where the feed is for clients only, the follower is one', async t => {
+  const p = await guarded(t, { FEED_ACCESS: 'client' }, async ({ ctx }) => {
+    const { id, secret } = await newClient({ ctx })
+    return { CLIENT_ID: id, CLIENT_SECRET: secret }
+  })
+  await p.call('POST', '/v1/auth/logout', { body: { refresh_token: p.mine.refresh_token } })
+  await until(async () => (await p.ask('/private', { bearer: p.mine.access_token })).status === 401, soon)
+  t.equal(p.service.seen.filter(({ path, headers }) => path.startsWith('/v1/revocations') && !headers.authorization).length, 0)
+})
 
 t.test('while the service is away HAProxy goes on for the time it was given, then says 503, and catches up', async t => {
   const p = await guarded(t, {}, { MAX_SILENCE_SECONDS: '4' })

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Keeps HAProxy's copy of two things up to date: what has ended (a map of the running process, and its file for the next one) and the
-// public keys (files, and a reload when they change, which is about once a month). Needs Node.js 18 or newer and nothing else.
+// Keeps two things up to date for HAProxy: what has ended (a map of the running process, and its file for the next one) and the public
+// keys (files, and a reload when they change, about once a month). Needs Node.js 18 or newer, and nothing else.
 //   node follow.mjs --once   writes the files and ends: before the first start of HAProxy
 //   node follow.mjs          follows
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -11,39 +11,41 @@ const {
   STATELESS_AUTH: service = 'http://127.0.0.1:3000',
   STATE: state = '/var/lib/stateless-auth-haproxy',
   MASTER_SOCKET: masterSocket = '/run/haproxy-master.sock',
+  // A client of the service (`clients create`), needed where it runs with FEED_ACCESS=client.
+  CLIENT_ID, CLIENT_SECRET,
   // What MAX_SILENCE_SECONDS of HAProxy counts from: the last answer of any node, or, with `database`, the database's time in it.
   FRESHNESS: freshness = 'service',
 } = process.env
-const PLACES = 8
+const headers = CLIENT_ID ? { authorization: `Basic ${btoa(`${CLIENT_ID}:${CLIENT_SECRET}`)}` } : {}
+const [haproxy, map, keyMap] = [`${state}/haproxy.sock`, `${state}/ended.map`, `${state}/keys.map`]
+const pem = place => `${state}/key-${place}.pem`
+const PLACES = ['0', '1', '2', '3', '4', '5', '6', '7']
 const KEYS_EVERY_MS = 10_000
 const FILE_EVERY_MS = 5_000
-const map = `${state}/ended.map`
-const haproxy = `${state}/haproxy.sock`
 
 /** What has ended: digest → lowest value that is not refused, and until when that matters. */
 const ended = new Map()
-let cursor
-let heard = 0
-let toldLast
-let keysAt = -Infinity
-let filedAt = -Infinity
+let [heard, toldLast, cursor] = [0]
+let [keysAt, filedAt] = [-Infinity, -Infinity]
 // The files may have changed under a running HAProxy while nobody followed.
 let reloadDue = true
 
-async function ask (path, timeoutMs = 10_000) {
-  const answer = await fetch(new URL(path, service), { redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) })
+async function ask (path) {
+  const answer = await fetch(new URL(path, service), { headers, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
   if (answer.status === 400) cursor = undefined
   if (answer.status !== 200) throw new Error(`${path.replace(/\?.*/, '')} answered ${answer.status}`)
   return answer
 }
 
-/** One command to HAProxy (management guide, 9.3). It closes after the answer. */
+/** One command to HAProxy (management guide, 9.3), which closes after its answer. */
 const command = (socket, text) => new Promise((resolve, reject) => {
   let answer = ''
   const connection = connect(socket, () => connection.write(`${text}\n`))
   connection.setTimeout(5_000, () => connection.destroy(new Error('HAProxy does not answer')))
   connection.on('data', chunk => { answer += chunk }).on('error', reject).on('close', () => resolve(answer.trim()))
 })
+
+/** A command that answers nothing when it succeeds. */
 async function tell (text) {
   const answer = await command(haproxy, text)
   if (answer !== '') throw new Error(`HAProxy answered "${answer}"`)
@@ -54,28 +56,26 @@ function write (path, text) {
   renameSync(`${path}.new`, path)
 }
 
-/** @returns whether HAProxy has to read them anew */
+/** The files of the keys, as published. @returns whether they changed */
 async function renewKeys () {
   const { keys } = await (await ask('/.well-known/jwks.json')).json()
-  const path = `${state}/keys.map`
-  const held = new Map(existsSync(path) ? readFileSync(path, 'utf8').trim().split('\n').map(line => line.split(' ')) : [])
   keysAt = Date.now()
+  const held = new Map(existsSync(keyMap) ? readFileSync(keyMap, 'utf8').trim().split('\n').map(line => line.split(' ')) : [])
   if (keys.length === held.size && keys.every(({ kid, alg }) => held.get(kid)?.startsWith(`${alg}/`))) return false
-  if (keys.length === 0 || keys.length > PLACES) throw new Error(`${keys.length} keys, and HAProxy is configured for 1 to ${PLACES}`)
-  // A key keeps its place for as long as it is published: whoever reads half of a change finds every old key where it was.
+  if (keys.length === 0 || keys.length > PLACES.length) throw new Error(`${keys.length} keys, and haproxy.cfg has ${PLACES.length} places`)
+  // A key keeps its place while it is published: whoever reads the files in the middle of a change finds every old key where it was.
   const next = new Map(keys.filter(({ kid }) => held.has(kid)).map(({ kid }) => [kid, held.get(kid)]))
-  const taken = new Set([...next.values()].map(place => place.split('/')[1]))
-  const free = Array.from({ length: PLACES }, (_, place) => String(place)).filter(place => !taken.has(place))
+  const free = PLACES.filter(place => ![...next.values()].some(value => value.endsWith(`/${place}`)))
   for (const { kid, alg } of keys.filter(({ kid }) => !next.has(kid))) {
-    if (!/^[A-Za-z0-9_-]{1,64}$/.test(kid) || !/^[A-Z0-9]+$/.test(alg)) throw new Error('not a key of stateless-auth')
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(kid) || !/^[A-Z0-9]+$/.test(alg)) throw new Error('the key set is not one of stateless-auth')
     const place = free.shift()
-    write(`${state}/key-${place}.pem`, await (await ask(`/v1/keys/${kid}.pem`)).text())
+    write(pem(place), await (await ask(`/v1/keys/${kid}.pem`)).text())
     next.set(kid, `${alg}/${place}`)
   }
-  // An empty place still needs a file; no kid leads to it.
-  const some = readFileSync(`${state}/key-${[...next.values()][0].split('/')[1]}.pem`)
-  for (const place of free) write(`${state}/key-${place}.pem`, some)
-  write(path, `${[...next].map(entry => entry.join(' ')).join('\n')}\n`)
+  // An empty place needs a file too; no kid leads to it.
+  const [[, some]] = next
+  for (const place of free) write(pem(place), readFileSync(pem(some.split('/')[1])))
+  write(keyMap, `${[...next].map(entry => entry.join(' ')).join('\n')}\n`)
   return true
 }
 
@@ -106,9 +106,7 @@ async function add (version, lines) {
 async function push ({ added, raised, gone }) {
   // A process that does not have what was told last is a new one: it has read the file, and missed what came since.
   const has = /value="(\d+)"/.exec(await command(haproxy, `get map ${map} heard`))?.[1]
-  const told = has !== undefined && has === toldLast
-  toldLast = undefined
-  if (told) {
+  if (has !== undefined && has === toldLast) {
     await add('', added)
     for (const entry of raised) await tell(`set map ${map} ${entry}`)
     for (const id of gone) await tell(`del map ${map} ${id}`)
@@ -121,28 +119,35 @@ async function push ({ added, raised, gone }) {
   toldLast = String(heard)
 }
 
+async function follow (once) {
+  if (Date.now() - keysAt > KEYS_EVERY_MS && await renewKeys()) reloadDue = true
+  const document = await (await ask(cursor === undefined ? '/v1/revocations' : `/v1/revocations?since=${cursor}&wait=2`)).json()
+  const news = take(document)
+  cursor = document.cursor
+  if (document.e.length > 0 || Date.now() - filedAt > FILE_EVERY_MS) {
+    write(map, `${everything().join('\n')}\n`)
+    filedAt = Date.now()
+  }
+  if (once) return
+  // A revoked key is replaced by one that may not be here yet.
+  if (!document.full && document.e.some(([kind]) => kind === 'k')) keysAt = -Infinity
+  await push(news)
+  if (reloadDue) await command(masterSocket, 'reload')
+  reloadDue = false
+}
+
 mkdirSync(state, { recursive: true, mode: 0o750 })
 const once = process.argv.includes('--once')
-for (let fault = ''; ;) {
+for (let fault; ;) {
   try {
-    if (Date.now() - keysAt > KEYS_EVERY_MS && await renewKeys()) reloadDue = true
-    const document = await (await ask(cursor === undefined ? '/v1/revocations' : `/v1/revocations?since=${cursor}&wait=2`)).json()
-    const news = take(document)
-    cursor = document.cursor
-    if (document.e.length > 0 || Date.now() - filedAt > FILE_EVERY_MS) {
-      write(map, `${everything().join('\n')}\n`)
-      filedAt = Date.now()
-    }
+    await follow(once)
     if (once) break
-    await push(news)
-    if (document.e.some(([kind]) => kind === 'k') && !document.full) keysAt = -Infinity
-    if (reloadDue) await command(masterSocket, 'reload')
-    reloadDue = false
-    if (fault !== '') console.log('following again')
-    fault = ''
+    if (fault) console.log('following again')
+    fault = undefined
     await sleep(100)
   } catch (error) {
-    const text = `${error.message}${error.cause ? `: ${error.cause.message}` : ''}`
+    toldLast = undefined // how much of it arrived is not known
+    const text = error.cause ? `${error.message}: ${error.cause.message}` : error.message
     if (text !== fault) console.error(text)
     fault = text
     if (once) process.exit(1)
