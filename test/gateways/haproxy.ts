@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,9 @@ const haproxy = requireInstalled('/usr/sbin/haproxy', 'haproxy')
 const FOLLOW = 'deploy/gateways/haproxy/follow.mjs'
 const CONFIG = 'deploy/gateways/haproxy/haproxy.cfg'
 
+/** As root it changes to the account of Debian's package; anybody else stays who they are. */
+const account = userInfo().uid === 0 ? {} : { RUN_AS: userInfo().username, RUN_AS_GROUP: execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim() }
+
 type Guarded = Protected & { state: string, haproxy: Running, follower: Running, follow: () => Promise<Running> }
 
 type Settings = Record<string, string> | ((from: Scene) => Promise<Record<string, string>>)
@@ -35,7 +38,7 @@ async function guarded (t: Test, env: Record<string, string> = {}, settings: Set
     port,
     env: {
       LISTEN: `127.0.0.1:${port}`, UPSTREAM: `127.0.0.1:${from.upstream.port}`, PUBLIC_URL: from.service.url, TOKEN_AUDIENCE: AUDIENCE, STATE: state,
-      RUN_AS: userInfo().uid === 0 ? 'haproxy' : userInfo().username, ...more,
+      ...account, ...more,
     },
   })
   const follow = async () => await run(t, process.execPath, [FOLLOW], { env: followerEnv })

@@ -144,7 +144,7 @@ for (let fault; ;) {
     if (once) break
     if (fault) console.log('following again')
     fault = undefined
-    await sleep(100)
+    await sleep(250)
   } catch (error) {
     toldLast = undefined // how much of it arrived is not known
     const text = error.cause ? `${error.message}: ${error.cause.message}` : error.message

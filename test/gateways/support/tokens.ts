@@ -37,6 +37,7 @@ export async function judgesTokens (t: Test, p: Protected): Promise<void> {
       t.strictSame([arrival?.method, arrival?.url, arrival?.body], [method, '/private/thing?a=1&b=%2F', arrives], `${name}: as it was sent`)
       for (const asked of service.seen.slice(before).filter(({ path }) => !/^\/(v1\/revocations|oauth2\/introspect)/.test(path))) {
         t.notOk(Number(asked.headers['content-length'] ?? 0) > 0 || asked.headers['transfer-encoding'], `${name}: no body to the service`, asked)
+        t.notOk(asked.path.includes('?'), `${name}: nor what is in the URL`)
       }
     }
   })
