@@ -11,6 +11,8 @@ export type Proxy = {
   count: (path: string | RegExp) => number
   /** Where requests go from now on; open ones break. Null: nobody is there. */
   to: (target: string | null) => void
+  /** Where new requests go; open ones stay. */
+  turnTo: (target: string) => void
   /** What it answers itself with, instead of passing on: a status (503 says when to come again), or `hang` for nothing at all. */
   answer: (path: string | RegExp, status: number | 'hang' | null) => void
 }
@@ -47,6 +49,7 @@ export async function proxy (t: Teardown): Promise<Proxy> {
     seen,
     count: path => seen.filter(request => matches(request.path, path)).length,
     to: to => { target = to; cut() },
+    turnTo: to => { target = to },
     answer: (path, status) => { if (status === null) answers.delete(String(path)); else answers.set(String(path), { path, status }) },
   }
 }

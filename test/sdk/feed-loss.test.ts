@@ -58,3 +58,17 @@ t.test('a clock that lags an hour cannot hide that the feed is silent', async t 
   t.ok(w.verifier.staleness() < 2)
   await until(() => w.verifier.staleness() > 2, 5_000)
 })
+
+// Its stream used to stay open, and what ended elsewhere was not heard of until the node had its database back.
+t.test('a verifier leaves a node that has lost its database for one that has not', async t => {
+  const w = await elsewhere(t)
+  const other = await w.anotherNode()
+  const session = await w.signIn()
+  t.equal(await w.ask(session.access_token), 'good')
+  await until(() => saw(w, 'feed_connected'))
+  w.ctx.revocations.stop() // it reads no more; its ticks go on with the time it knows
+  w.balancer.turnTo(await other.app.listen({ host: '127.0.0.1', port: 0 }))
+  await other.call('POST', '/v1/auth/logout', { body: { refresh_token: session.refresh_token } })
+  await until(async () => await w.ask(session.access_token) === 'revoked', 40_000)
+  t.pass('and hears what has ended')
+})

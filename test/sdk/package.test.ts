@@ -1,26 +1,14 @@
-import { execFile, execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
-import t, { type Test } from 'tap'
-import { faultsOf, packSdk, tarballOf } from '../../scripts/pack-sdk.ts'
+import t from 'tap'
+import { faultsOf, packSdk } from '../../scripts/pack-sdk.ts'
+import { sdkProject } from '../helpers/sdk-project.ts'
 import { until } from '../helpers/until.ts'
 import { elsewhere } from '../helpers/verifier.ts'
 
 const run = promisify(execFile)
-
-/** An empty project with the packed SDK and its two dependencies installed, from what is on this machine. */
-function project (t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'api-')) // not below this repository: what is missing must be missed
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  packSdk(join(folder, 'dist'))
-  writeFileSync(join(folder, 'package.json'), '{"name":"api","version":"1.0.0","type":"module","private":true}')
-  const tarball = tarballOf(join(folder, 'dist'), folder)
-  execFileSync('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--install-links', '--silent', tarball, resolve('node_modules/jose'), resolve('node_modules/@noble/hashes')], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-  rmSync(join(folder, 'dist'), { recursive: true })
-  return folder
-}
 
 /** Runs in a realm of its own that has what every runtime of the web has, and nothing of Node.js. */
 const RUN = `
@@ -70,7 +58,7 @@ t.test('the packed SDK installs into an empty project and verifies a token there
   const [living, ended] = [await w.signIn(), await w.signIn()]
   await w.call('POST', '/v1/auth/logout', { body: { refresh_token: ended.refresh_token } })
   await until(() => w.ctx.revocations.state.log.size === 1)
-  const folder = project(t)
+  const folder = sdkProject(t)
   t.strictSame(readdirSync(join(folder, 'node_modules')).filter(name => !name.startsWith('.')).sort(), ['@noble', 'jose', 'stateless-auth-verifier'], 'it brings nothing else')
 
   writeFileSync(join(folder, 'run.mjs'), RUN)

@@ -1,6 +1,7 @@
 import { readEvents, type StreamEvent } from './event-stream.ts'
 import type { Fetch } from './keys.ts'
 import { isNumber, parseDocument, type RevocationSet } from './revocations.ts'
+import { PER_REQUEST } from './runtime.ts'
 import { quietTimeout, sleep } from './timing.ts'
 
 export type FeedEvent =
@@ -52,6 +53,7 @@ export class Follower {
   start (): void {
     if (this.#started || this.#closing.signal.aborted) return
     this.#started = true
+    if (PER_REQUEST) return
     this.#firstRead = this.refresh()
     this.#follow()
   }
@@ -59,16 +61,24 @@ export class Follower {
   close (): void { this.#closing.abort() }
 
   /** Until the first read is over: a verifier that has just started must not take what ended before. */
-  async ready (): Promise<void> { await this.#firstRead }
+  async ready (): Promise<void> { await (PER_REQUEST ? this.refresh() : this.#firstRead) }
+
+  /** Where nothing follows the feed in the background, whoever verifies sees to it that the copy is not too old. */
+  async catchUp (): Promise<void> {
+    if (PER_REQUEST && this.staleness() > STALE_SECONDS) await this.refresh()
+  }
 
   /** One read for all who need it now. Whether it helped, `staleness` says. */
   async refresh (): Promise<void> {
     if (!this.#reading && performance.now() - this.#readNowAt < SPACING_MS) return
-    this.#reading ??= this.#read(undefined, READ_NOW_MS).catch((error: unknown) => { this.#failed(error) }).finally(() => {
-      this.#reading = undefined
-      this.#readNowAt = performance.now()
-    })
+    if (PER_REQUEST) { await this.#readNow(); return }
+    this.#reading ??= this.#readNow().finally(() => { this.#reading = undefined })
     await this.#reading
+  }
+
+  async #readNow (): Promise<void> {
+    await this.#read(undefined, READ_NOW_MS).catch((error: unknown) => { this.#failed(error) })
+    this.#readNowAt = performance.now()
   }
 
   async #follow (): Promise<void> {
@@ -109,17 +119,24 @@ export class Follower {
       const answer = await this.#ask(`${this.#deps.url}/stream`, silence.signal, { accept: 'text/event-stream', ...(this.#cursor !== undefined && { 'last-event-id': this.#cursor }) })
       if (!answer.body || !answer.headers.get('content-type')?.startsWith('text/event-stream')) throw new Error('the feed answered no stream')
       this.#via = undefined
-      for await (const event of readEvents(answer.body, () => alive())) this.#receive(event)
+      const openedAt = performance.now()
+      for await (const event of readEvents(answer.body, () => alive())) {
+        // A node that has lost its database goes on saying what it last knew: another one may know more.
+        if (!this.#receive(event) && performance.now() - openedAt > FIRST_EVENT_MS) throw new Error('the stream brings nothing fresher')
+      }
       if (this.#via !== 'stream') throw new Error('the stream ended before it began')
     } finally { stop() }
   }
 
-  #receive ({ id, event, data }: StreamEvent): void {
+  /** @returns whether it was fresher than what was known */
+  #receive ({ id, event, data }: StreamEvent): boolean {
     const value: unknown = JSON.parse(data)
+    const before = this.#deps.revocations.asOf
     if (event === 'tick') {
       const { as_of: asOf } = value as { as_of: unknown }
       if (isNumber(asOf)) this.#apply({ cursor: id, as_of: asOf, full: false, e: [] }, 'stream')
     } else if (event === 'full' || event === 'rev') this.#take(value, 'stream')
+    return this.#deps.revocations.asOf > before
   }
 
   async #read (waitSeconds: number | undefined, timeoutMs: number, via?: 'poll'): Promise<void> {
@@ -129,7 +146,7 @@ export class Follower {
   }
 
   async #ask (url: string, signal: AbortSignal, headers: Record<string, string>): Promise<Response> {
-    const answer = await this.#deps.fetch(url, { headers, redirect: 'manual', signal: AbortSignal.any([signal, this.#closing.signal]) })
+    const answer = await this.#deps.fetch(url, { headers, redirect: 'manual', signal: PER_REQUEST ? signal : AbortSignal.any([signal, this.#closing.signal]) })
     if (answer.status === 200) return answer
     await answer.body?.cancel().catch(() => {})
     if (answer.status === 400) this.#cursor = undefined // not one that it understands: from the start

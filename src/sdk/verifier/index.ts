@@ -65,7 +65,7 @@ export function createVerifier ({ issuer, audience, fetch: given, onEvent }: Ver
       if (maxStaleness !== undefined && !(follower.staleness() <= maxStaleness)) {
         await follower.refresh()
         if (!(follower.staleness() <= maxStaleness)) throw new VerifierError('stale_revocations')
-      }
+      } else await follower.catchUp()
       if (revocations.isRevoked(payload, header.kid)) throw new VerifierError('revoked')
       return payload
     },
