@@ -54,7 +54,8 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
     const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey, sessionMaxSeconds: maxSessionSeconds } })
     opened.push(keyring)
     revocations.onKeyRevoked(async () => await keyring.reread())
-    await Promise.all([keyring.start(), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), clients.start(), passwords.selfTest()])
+    // Clients after keys, on the same connection: many nodes that start at once need not open a third each.
+    await Promise.all([keyring.start().then(async () => await clients.start()), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), passwords.selfTest()])
     return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients }, close }
   } catch (error) {
     await close()
