@@ -34,7 +34,7 @@ COPY --from=build --chown=root:root /app /app
 WORKDIR /app
 ENV NODE_ENV=production HOST=0.0.0.0 NODE_COMPILE_CACHE=/app/compile-cache
 USER node
-EXPOSE 3000
+EXPOSE 3000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "/app/docker/healthcheck.mjs"]
 ENTRYPOINT ["/app/docker/entrypoint.sh"]
 CMD ["serve"]

@@ -32,7 +32,7 @@ export async function startServer ({ teardown }: Pick<Setting, 'teardown'>, args
 /** As in production, but for limits that a benchmark would stumble over. */
 export const productionEnvironment = (databaseUrl: string): Record<string, string> => ({
   NODE_ENV: 'production', DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: KEK, PUBLIC_URL: 'http://localhost:3000',
-  REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0',
+  REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0', METRICS_PORT: '0',
 })
 
 /** `main` is src/cli/main.ts or its build. */

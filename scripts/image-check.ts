@@ -128,12 +128,12 @@ async function fastestArgon2 (pid: number): Promise<void> {
 }
 
 async function serves (databaseUrl: string): Promise<void> {
-  const port = await freePort()
-  const env = { DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: `k:${randomBytes(32).toString('base64')}`, PUBLIC_URL: `http://localhost:${port}`, REQUIRE_VERIFIED_EMAIL: 'false', PORT: String(port) }
+  const [port, metricsPort] = [await freePort(), await freePort()]
+  const env = { DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: `k:${randomBytes(32).toString('base64')}`, PUBLIC_URL: `http://localhost:${port}`, REQUIRE_VERIFIED_EMAIL: 'false', PORT: String(port), METRICS_PORT: String(metricsPort) }
   const isReady = async () => await fetch(`http://127.0.0.1:${port}/readyz`).then(answer => answer.ok || null, () => null)
-  // Twice: only the first start has the database to migrate.
-  for (const name of ['first start to ready', 'next start to ready']) {
-    const container = run(env)
+  // Only the first start has the database to migrate. In the last, what is pid 1 elsewhere is the primary.
+  for (const [name, workers] of [['first start to ready', '1'], ['next start to ready', '1'], ['two workers to ready', '2']] as const) {
+    const container = run({ ...env, WORKERS: workers })
     const pid = await waitFor('process of the service', container, async () => await serviceOf(container.child.pid!))
     const seen = performance.now()
     await waitFor('answer from /readyz', container, isReady)
@@ -146,6 +146,8 @@ async function serves (databaseUrl: string): Promise<void> {
       await useIt(`http://127.0.0.1:${port}`)
       assert.equal(await run({ PORT: String(port) }, ['node', '/app/docker/healthcheck.mjs']).ended, 0, 'the health check passes while it runs')
     }
+    const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+    assert.match(await metrics.text(), /^stateless_auth_feed_staleness_seconds [0-4]\./m, 'metrics on their own port')
     const began = performance.now()
     process.kill(pid, 'SIGTERM')
     const code = await container.ended

@@ -17,14 +17,20 @@ import { rateLimits } from './http/rate-limit.ts'
 import { requestContext } from './http/request-context.ts'
 import { routeRules } from './http/route-rules.ts'
 import { cookies } from './http/session-cookie.ts'
+import { Tally } from './http/tally.ts'
 import { refuseBytes, refuseUrl } from './http/unreadable.ts'
 
 /**
  * The map of the house: what every request passes, in order, and then the features: those that need a database, and those that
  * a node with MODE=verifier has too.
- * @param draining aborted once the process was told to stop
+ * @param draining aborted once the node was told to stop: it is not ready any more
+ * @param leaving aborted once this process was: its connections shall move on, to another node or to the worker that takes its place
+ * @param tally where requests are counted
  */
-export async function buildApp (ctx: Context | VerifierContext, { draining = new AbortController().signal }: { draining?: AbortSignal } = {}): Promise<FastifyInstance> {
+export async function buildApp (
+  ctx: Context | VerifierContext,
+  { draining = new AbortController().signal, leaving = draining, tally = new Tally() }: { draining?: AbortSignal, leaving?: AbortSignal, tally?: Tally } = {}
+): Promise<FastifyInstance> {
   const { config } = ctx
   const app = Fastify({
     loggerInstance: ctx.log as FastifyBaseLogger,
@@ -50,11 +56,11 @@ export async function buildApp (ctx: Context | VerifierContext, { draining = new
 
   await app.register(routeRules)
   await app.register(problems)
-  await app.register(requestContext, { draining })
+  await app.register(requestContext, { leaving, tally })
   await app.register(jsonBody)
   await app.register(cookies)
   await app.register(browserRules, config)
-  await app.register(rateLimits, { scale: config.rateLimitScale })
+  await app.register(rateLimits, { scale: config.rateLimitScale, workers: config.workers })
   await app.register(authenticate, { ctx })
   await app.register(openapi, config)
 
@@ -67,7 +73,7 @@ export async function buildApp (ctx: Context | VerifierContext, { draining = new
   // In either mode, so nothing here may import a store.
   await app.register(verifyRoutes)
   await app.register(wellKnownRoutes, { ctx })
-  await app.register(revocationFeedRoutes, { ctx, draining })
+  await app.register(revocationFeedRoutes, { ctx, leaving, tally })
   await app.register(async oauth => {
     await oauth.register(oauthScope)
     if (hasDatabase(ctx)) await oauth.register((await import('./features/oauth/routes.ts')).oauthRoutes, { ctx })

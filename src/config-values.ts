@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 
 /** How the text of one environment variable becomes a value, or a fault that completes "NAME …". */
 export type Parse<T> = (raw: string) => { value: T } | { fault: string }
@@ -9,6 +10,12 @@ export const text = (maxLength: number): Parse<string> => raw =>
 export const integer = (min: number, max: number): Parse<number> => raw => {
   const value = Number(raw)
   return /^\d{1,10}$/.test(raw) && value >= min && value <= max ? { value } : { fault: `must be a whole number from ${min} to ${max}` }
+}
+
+/** A number of processes; `auto` is one a core. */
+export const processes: Parse<number> = raw => {
+  const result = integer(1, 256)(raw === 'auto' ? String(availableParallelism()) : raw)
+  return 'fault' in result ? { fault: `${result.fault}, or auto` } : result
 }
 
 export const boolean: Parse<boolean> = raw =>

@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import { addressRange, boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, publicUrl, text, upstreamUrl, type Parse } from './config-values.ts'
+import { addressRange, boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, processes, publicUrl, text, upstreamUrl, type Parse } from './config-values.ts'
 import { StartError } from './errors.ts'
 
 type Variable<T> = { name: string, parse: Parse<T>, default: string | undefined, secret?: true, doc: string }
@@ -14,6 +14,8 @@ export const variables = {
   publicUrl: variable('PUBLIC_URL', publicUrl, undefined, 'Issuer (`iss`) and base of every link; never taken from request headers. `http://localhost:<PORT>` when absent; required in production.'),
   port: variable('PORT', integer(0, 65535), '3000', 'Port of the service.'),
   host: variable('HOST', text(255), '127.0.0.1', 'Address to listen on (`0.0.0.0` in the image).'),
+  metricsPort: variable('METRICS_PORT', integer(0, 65535), '9464', 'Port of `/metrics`, on the same address and never on the public port; 0: none. In development a taken one is done without.'),
+  workers: variable('WORKERS', processes, '1', 'Processes behind the port, on this machine; `auto`: as many as cores.'),
   keyEncryptionKey: variable('KEY_ENCRYPTION_KEY', keyEncryptionKeys, undefined, '`id:base64[,id:base64]`, 32 bytes each; the first encrypts, all decrypt. Generated beside the embedded database; required in production.', true),
   accessTokenTtlSeconds: variable('ACCESS_TOKEN_TTL_SECONDS', integer(60, 3600), '600', 'Lifetime of an access token.'),
   refreshTokenTtlSeconds: variable('REFRESH_TOKEN_TTL_SECONDS', integer(60, 365 * 86400), String(30 * 86400), 'A session ends after this long without a refresh.'),
@@ -140,6 +142,7 @@ function contradictions (config: Config, publicUrlGiven: boolean): string[] {
     !verifier && config.production && config.keyEncryptionKey === undefined && 'KEY_ENCRYPTION_KEY is required in production, as id:base64 of 32 random bytes (`openssl rand -base64 32`)',
     !verifier && config.production && !publicUrlGiven && 'PUBLIC_URL is required in production: it is the issuer of every token',
     config.production && !config.publicUrl.startsWith('https:') && !local && 'PUBLIC_URL must be https in production',
+    config.metricsPort !== 0 && config.metricsPort === config.port && 'METRICS_PORT must not be PORT',
     config.keySlotSeconds < 4 * config.jwksMaxAgeSeconds && 'KEY_SLOT_SECONDS must be at least 4 × JWKS_MAX_AGE_SECONDS',
     config.sessionMaxSeconds < config.refreshTokenTtlSeconds && 'SESSION_MAX_SECONDS must not be shorter than REFRESH_TOKEN_TTL_SECONDS',
     // OWASP Password Storage: 19 MiB with 2 passes, 12 with 3, 9 with 4, 7 with 5.

@@ -64,3 +64,11 @@ export class AppError extends Error {
 export class StartError extends Error {
   override name = 'StartError'
 }
+
+/** Why a port could not be opened, where an operator can mend it. @param setting names the port */
+export function portFault (error: NodeJS.ErrnoException, { host, port, setting }: { host: string, port: number, setting: string }): Error {
+  if (error.code === 'EADDRINUSE') return new StartError(`Port ${port} on ${host} is taken by another process; stop it or set ${setting}.`)
+  if (error.code === 'EACCES') return new StartError(`Port ${port} may not be opened by this account; set ${setting}.`)
+  if (error.code === 'EADDRNOTAVAIL') return new StartError(`This machine has no address ${host}; set HOST.`)
+  return error
+}

@@ -6,11 +6,12 @@ export type Log = Logger
 /**
  * JSON lines. Bodies are never logged and of a URL only the path is: tokens and passwords travel in the rest.
  * The redaction below is a second lock behind that.
+ * `worker` says on each line which of several processes behind one port it was.
  */
-export function createLog (config: Pick<Config, 'logLevel'>, destination?: DestinationStream): Log {
+export function createLog ({ logLevel, worker }: Pick<Config, 'logLevel'> & { worker?: number }, destination?: DestinationStream): Log {
   return pino({
-    level: config.logLevel,
-    base: null,
+    level: logLevel,
+    base: worker === undefined ? null : { worker },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: label => ({ level: label }) },
     redact: ['*.password', '*.new_password', '*.current_password', '*.token', '*.access_token', '*.refresh_token',

@@ -1,44 +1,65 @@
-import type { AddressInfo } from 'node:net'
+import { Server as NetServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Context, VerifierContext } from './context.ts'
-import { StartError } from './errors.ts'
-import { createLog, type Log } from './log.ts'
-import { migrationsFolder } from './paths.ts'
+import { portFault } from './errors.ts'
+import { Tally } from './http/tally.ts'
+import { localUrl } from './lib/local-url.ts'
+import type { Log } from './log.ts'
+import { readingOf, type Reading } from './metrics/reading.ts'
+import type { Database } from './prepare-database.ts'
 
 /** What is in flight must be done by then; a platform kills soon after (requirement M2). */
 const STOP_WITHIN_MS = 9_500
+/** Nobody waits for a worker that is replaced: clients on its connections have a second at least to be told to move on. */
+const RETIRE_AFTER_MS = 1_000
 
-export type Server = { url: string, stop: () => Promise<void> }
+export type Server = {
+  url: string
+  /** For the metrics. */
+  reading: () => Reading
+  /** The node goes: ready turns false first; then, after the drain, no new request is taken, those in flight finish, and all is closed. */
+  stop: () => Promise<void>
+  /** Only this process goes, and others behind its port stay: it takes no new connection from now on, and the node stays ready. */
+  retire: () => Promise<void>
+}
 
 /** How to close what is open, in the order of opening. */
 type Opened = (() => Promise<void> | void)[]
 
-/** From a configuration to a listening service. What was opened before a failure is closed again. */
-export async function startServer (config: Config): Promise<Server> {
-  const log = createLog(config)
+/**
+ * From a prepared database, or from none with MODE=verifier, to a listening service. What was opened before a failure is
+ * closed again.
+ */
+export async function startServer ({ config, log, database, port = config.port }: { config: Config, log: Log, database: Database | null, port?: number }): Promise<Server> {
   const opened: Opened = []
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
   try {
-    const ctx = config.mode === 'full' ? await openFull(config, log, opened) : await openVerifier(config, log, opened)
-    const draining = new AbortController()
-    const app = await buildApp(ctx, { draining: draining.signal })
-    await app.listen({ port: config.port, host: config.host }).catch((error: NodeJS.ErrnoException) => { throw listenError(error, config) })
-    const url = `http://${['0.0.0.0', '127.0.0.1', '::', '::1'].includes(config.host) ? 'localhost' : config.host}:${(app.server.address() as AddressInfo).port}`
-    if (config.relaxations.length > 0) log.info({ relaxations: config.relaxations }, 'development relaxations are on')
-    log.info({ url, issuer: config.publicUrl }, 'listening')
+    const ctx = database ? await openFull(config, log, database, opened) : await openVerifier(config, log, opened)
+    const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
+    const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally })
+    await app.listen({ port, host: config.host })
+      .catch((error: NodeJS.ErrnoException) => { throw portFault(error, { host: config.host, port, setting: 'PORT' }) })
 
+    const end = async (drainMs: number) => {
+      leaving.abort()
+      await sleep(drainMs)
+      await closeWithin(app, STOP_WITHIN_MS - drainMs)
+      await closeAll()
+    }
     return {
-      url,
-      /** Ready turns false first; then, after the drain, no new request is taken, those in flight finish, and all is closed. */
+      url: localUrl(config.host, (app.server.address() as AddressInfo).port),
+      reading: () => readingOf(ctx, tally),
       stop: async () => {
         draining.abort()
         log.info('draining')
-        await sleep(config.drainSeconds * 1000)
-        await closeWithin(app, STOP_WITHIN_MS - config.drainSeconds * 1000)
-        await closeAll()
-        log.info('stopped')
+        await end(config.drainSeconds * 1000)
+      },
+      retire: async () => {
+        log.info('making room')
+        stopAccepting(app.server)
+        await end(Math.max(config.drainSeconds * 1000, RETIRE_AFTER_MS))
       },
     }
   } catch (error) {
@@ -48,16 +69,9 @@ export async function startServer (config: Config): Promise<Server> {
 }
 
 /** Loaded only here: a node with MODE=verifier has no database, and must not carry what it takes to have one. */
-async function openFull (config: Config, log: Log, opened: Opened): Promise<Context> {
-  const [{ settle }, { migrateUp, readMigrations }, { openContext }, { startPurging }] = await Promise.all([
-    import('./dev-settings.ts'), import('./db/migrate.ts'), import('./context.ts'), import('./jobs/purge.ts'),
-  ])
-  const settled = await settle(config)
-  opened.push(settled.stop)
-  if (settled.embedded) log.info(settled.embedded, 'embedded PostgreSQL')
-  const applied = await migrateUp(settled.databaseUrl, await readMigrations(migrationsFolder))
-  if (applied.length > 0) log.info({ applied }, 'database migrated')
-  const { ctx, close } = await openContext({ config, log, ...settled })
+async function openFull (config: Config, log: Log, database: Database, opened: Opened): Promise<Context> {
+  const [{ openContext }, { startPurging }] = await Promise.all([import('./context.ts'), import('./jobs/purge.ts')])
+  const { ctx, close } = await openContext({ config, log, ...database })
   opened.push(close)
   opened.push(startPurging(ctx).stop)
   return ctx
@@ -70,6 +84,9 @@ async function openVerifier (config: Config, log: Log, opened: Opened): Promise<
   return ctx
 }
 
+/** An HTTP server's own close() also cuts the connections that are idle at this moment, and the next request may be on its way. */
+const stopAccepting = (server: NetServer): void => { NetServer.prototype.close.call(server) }
+
 /**
  * Takes nothing new and waits for what is in flight. A connection that falls idle meanwhile would be kept alive for the
  * next request, and a client that never finishes its own would hold the process: the first are closed on sight, the rest at the deadline.
@@ -81,11 +98,4 @@ async function closeWithin (app: Awaited<ReturnType<typeof buildApp>>, deadlineM
     clearInterval(idle)
     clearTimeout(deadline)
   }
-}
-
-const listenError = (error: NodeJS.ErrnoException, { host, port }: Config): Error => {
-  if (error.code === 'EADDRINUSE') return new StartError(`Port ${port} on ${host} is taken by another process; stop it or set PORT.`)
-  if (error.code === 'EACCES') return new StartError(`Port ${port} may not be opened by this account; set PORT.`)
-  if (error.code === 'EADDRNOTAVAIL') return new StartError(`This machine has no address ${host}; set HOST.`)
-  return error
 }

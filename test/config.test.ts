@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { ConfigError, loadConfig, printableConfig, variables } from '../src/config.ts'
 
@@ -59,8 +60,16 @@ t.test('values outside their range, or written in another way than documented, a
     ['SIGNING_ALG', ['es256', 'HS256', 'none']],
     ['DOCS', ['1', 'TRUE', 'on']],
     ['DRAIN_SECONDS', ['9', '-1']],
+    ['WORKERS', ['0', '257', 'all', 'AUTO', '1.5', '-1']],
+    ['METRICS_PORT', ['65536', '-1', 'off']],
   ]
   for (const [name, values] of bad) for (const value of values) t.match(faults({ [name]: value }), [new RegExp(`^${name} must`)], `${name}=${JSON.stringify(value)}`)
+})
+
+t.test('workers are a number, or as many as cores', async t => {
+  t.equal(load({}).workers, 1)
+  t.equal(load({ WORKERS: '4' }).workers, 4)
+  t.equal(load({ WORKERS: 'auto' }).workers, availableParallelism())
 })
 
 t.test('proxies may be addresses, ranges and the names that the proxy library knows', async t => {
@@ -69,6 +78,8 @@ t.test('proxies may be addresses, ranges and the names that the proxy library kn
 
 t.test('values that contradict each other are refused', async t => {
   t.match(faults({ KEY_SLOT_SECONDS: '1199', JWKS_MAX_AGE_SECONDS: '300' }), [/^KEY_SLOT_SECONDS must be at least 4/])
+  t.strictSame(faults({ PORT: '9464' }), ['METRICS_PORT must not be PORT'])
+  t.strictSame(faults({ PORT: '9464', METRICS_PORT: '0' }), [])
   t.match(faults({ SESSION_MAX_SECONDS: '3600', REFRESH_TOKEN_TTL_SECONDS: '7200' }), [/^SESSION_MAX_SECONDS/])
   t.match(faults({ ARGON2_MEMORY_KIB: '19455', ARGON2_PASSES: '2' }), [/OWASP/])
   for (const [memory, passes] of [['12288', '3'], ['7168', '5'], ['47104', '1'], ['65536', '2']] as const) t.strictSame(faults({ ARGON2_MEMORY_KIB: memory, ARGON2_PASSES: passes }), [], `${memory}/${passes}`)

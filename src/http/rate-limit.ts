@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AppError } from '../errors.ts'
 
-/** Requests per minute (sign-up: per hour) and address; null: no limit. Local to a node: a pre-filter that costs no round trip. */
+/** Requests per minute (sign-up: per hour) and address; null: no limit. Local to a node: a pre-filter that costs no round trip, and that the workers of a node share out. */
 const classes = {
   open: 600,
   verify: null,
@@ -21,7 +21,7 @@ const HOURLY: readonly RateLimitClass[] = ['sign-up']
 /** Whom a request counts against: an IPv4 address, also when mapped into IPv6, or an IPv6 /64. */
 export const addressBucket = (request: FastifyRequest): string => normalizeIP(request.ip, 64)
 
-export const rateLimits = fp<{ scale: number }>(async (app, { scale }) => {
+export const rateLimits = fp<{ scale: number, workers: number }>(async (app, { scale, workers }) => {
   await app.register(rateLimit, {
     global: false,
     cache: 20_000,
@@ -33,7 +33,7 @@ export const rateLimits = fp<{ scale: number }>(async (app, { scale }) => {
   // One counter for a class: given to each route, the plugin would count each route apart.
   const limiters = new Map(Object.entries(classes).flatMap(([name, max]) => max === null
     ? []
-    : [[name, app.rateLimit({ max: max * scale, timeWindow: HOURLY.includes(name as RateLimitClass) ? 3_600_000 : 60_000 })] as const]))
+    : [[name, app.rateLimit({ max: Math.ceil(max * scale / workers), timeWindow: HOURLY.includes(name as RateLimitClass) ? 3_600_000 : 60_000 })] as const]))
 
   app.addHook('onRoute', route => {
     const limiter = limiters.get(route.config?.limit ?? '')

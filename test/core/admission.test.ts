@@ -1,5 +1,6 @@
+import { availableParallelism } from 'node:os'
 import t from 'tap'
-import { Admission } from '../../src/core/passwords/admission.ts'
+import { Admission, hashConcurrency } from '../../src/core/passwords/admission.ts'
 
 /** Hashes that end when the test says so. */
 function hashes (admission: Admission) {
@@ -109,4 +110,11 @@ t.test('a hash that fails frees its permit', async t => {
   await t.rejects(failing, { message: 'failing failed' })
   await settle()
   t.strictSame(started, ['failing', 'next'])
+})
+
+t.test('the workers of a machine share its hashes: one core is left, and each worker has one at least', async t => {
+  const cores = availableParallelism()
+  t.equal(hashConcurrency(1), Math.max(1, cores - 1))
+  for (let workers = 1; workers <= 2 * cores; workers++) t.ok(hashConcurrency(workers) * workers <= Math.max(workers, cores - 1), `${workers} workers`)
+  t.equal(hashConcurrency(1_000), 1)
 })

@@ -33,7 +33,7 @@ export type World = Node & {
 
 /** The environment of a node under test: what production requires, and limits that a test does not stumble over. */
 export const testEnvironment = (databaseUrl: string, kek = `t:${randomBytes(32).toString('base64')}`): Record<string, string> => ({
-  DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: kek, REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0', DOCS: 'true',
+  DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: kek, REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0', DOCS: 'true', METRICS_PORT: '0',
 })
 
 /** `env` overrides the environment. Everything ends with the test. */

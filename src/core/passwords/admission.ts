@@ -1,8 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { AppError } from '../../errors.ts'
 
-/** How many hashes may run at once: one core is left for everything else. */
-export const HASH_CONCURRENCY = Math.max(1, availableParallelism() - 1)
+/**
+ * How many hashes may run at once in one process: one core is left for everything else, and the workers of a machine share
+ * what remains. Each has at least one, so that as many workers as cores run one hash more than a single process would.
+ */
+export const hashConcurrency = (workers: number): number => Math.max(1, Math.floor((availableParallelism() - 1) / workers))
 const MAX_WAIT_MS = 2_000
 const MAX_PER_BUCKET = 8
 
@@ -21,7 +24,7 @@ export class Admission {
   /** Moving average of what one hash takes. */
   #hashMs = 20
 
-  constructor (concurrency = HASH_CONCURRENCY) { this.#concurrency = concurrency }
+  constructor (concurrency = hashConcurrency(1)) { this.#concurrency = concurrency }
 
   get waiting (): number { return this.#waiting }
 

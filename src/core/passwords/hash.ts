@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import argon2 from 'argon2'
 import { StartError } from '../../errors.ts'
-import { Admission } from './admission.ts'
+import { Admission, hashConcurrency } from './admission.ts'
 import { parsePhc } from './phc.ts'
 
 /** Who waits for a hash: the address it is counted against, and a signal that fires when the client has gone. */
@@ -19,7 +19,7 @@ export class Passwords {
   readonly #admission: Admission
   #dummy = ''
 
-  constructor (settings: { argon2MemoryKib: number, argon2Passes: number }, admission = new Admission()) {
+  constructor (settings: { argon2MemoryKib: number, argon2Passes: number, workers?: number }, admission = new Admission(hashConcurrency(settings.workers ?? 1))) {
     this.#options = { type: argon2.argon2id, memoryCost: settings.argon2MemoryKib, timeCost: settings.argon2Passes, parallelism: 1 }
     this.#admission = admission
   }

@@ -5,6 +5,7 @@ import { requireClientOrBearer, type ClientAuthDeps } from '../../http/client-au
 import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { OneOf, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
+import type { Tally } from '../../http/tally.ts'
 import { typed } from '../../http/typed.ts'
 import { isUnchanged } from '../../http/unchanged.ts'
 import { readDelta, readSnapshot } from './read.ts'
@@ -29,9 +30,10 @@ const ACCESS = 'Open to everybody, unless `FEED_ACCESS=client`: then for clients
 
 // The feed of endings, from memory: no query for any number of readers. A cursor is valid on every node, so a reader may
 // come back anywhere. An entry names a digest: only who knows a session or user already can see that it ended.
-export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, draining }: { ctx: VerifierContext & ClientAuthDeps, draining: AbortSignal }): Promise<void> {
+export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, leaving, tally }: { ctx: VerifierContext & ClientAuthDeps, leaving: AbortSignal, tally: Tally }): Promise<void> {
   const app = typed(instance)
-  const subscribers = new Subscribers(ctx, draining)
+  const subscribers = new Subscribers(ctx, leaving)
+  tally.openStreams = () => subscribers.size
   const closed = ctx.config.feedAccess === 'client'
   const access = closed
     ? { config: { auth: 'client_or_bearer', limit: 'open' } as const, preValidation: async (request: FastifyRequest) => await requireClientOrBearer(instance, ctx, request) }
@@ -61,7 +63,7 @@ export async function revocationFeedRoutes (instance: FastifyInstance, { ctx, dr
   }, async (request, reply) => {
     const { since, wait } = request.query
     const xid = request.query.xid === 'true'
-    if (since !== undefined) return await readDelta(ctx, { since, waitSeconds: Number(wait ?? 0), xid }, AbortSignal.any([draining, clientGone(reply)]))
+    if (since !== undefined) return await readDelta(ctx, { since, waitSeconds: Number(wait ?? 0), xid }, AbortSignal.any([leaving, clientGone(reply)]))
     const { etag, document } = readSnapshot(ctx, { xid })
     reply.headers({ etag, 'cache-control': closed ? 'private, no-cache' : 'public, max-age=1' })
     return isUnchanged(request, etag) ? await reply.code(304).send(null) : document()

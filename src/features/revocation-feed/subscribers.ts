@@ -4,7 +4,7 @@ import type { Endings } from '../../core/revocations/endings.ts'
 import { AppError } from '../../errors.ts'
 import { settleCursor } from './read.ts'
 
-const PER_NODE = 2_000
+const PER_PROCESS = 2_000
 const PER_ADDRESS = 20
 const TICK_MS = 10_000
 /** A reader that lets this much pile up, beside the largest document it was sent, is cut off: it comes back with its cursor and catches up, on any node. */
@@ -14,25 +14,27 @@ const MINUTE_MS = 60_000
 type Subscriber = { raw: ServerResponse, address: string, cursor: Cursor, largest: number }
 
 /**
- * The open streams of this node. One document is made for all who stand at the same cursor; nothing is queued beyond what
+ * The open streams of this process. One document is made for all who stand at the same cursor; nothing is queued beyond what
  * a socket buffers, so that slow or many readers cost verification nothing.
  */
 export class Subscribers {
   readonly #revocations: Endings
-  readonly #draining: AbortSignal
+  readonly #leaving: AbortSignal
   readonly #perAddress: number
   readonly #open = new Set<Subscriber>()
   readonly #stopListening: () => void
   readonly #ticking: NodeJS.Timeout
 
-  constructor ({ revocations, config }: { revocations: Endings, config: { rateLimitScale: number } }, draining: AbortSignal) {
+  constructor ({ revocations, config }: { revocations: Endings, config: { rateLimitScale: number } }, leaving: AbortSignal) {
     this.#revocations = revocations
-    this.#draining = draining
+    this.#leaving = leaving
     this.#perAddress = PER_ADDRESS * config.rateLimitScale
     this.#stopListening = revocations.onRead(changed => { if (changed) this.#publish() })
     this.#ticking = setInterval(() => this.#tick(), TICK_MS).unref()
-    draining.addEventListener('abort', () => this.#endAll())
+    leaving.addEventListener('abort', () => this.#endAll())
   }
+
+  get size (): number { return this.#open.size }
 
   close (): void {
     this.#stopListening()
@@ -50,7 +52,7 @@ export class Subscribers {
     const known = lastEventId === undefined ? null : await settleCursor({ revocations: this.#revocations }, lastEventId)
     // From here on without a pause: many who wait for the same read would all be let in.
     const ofAddress = [...this.#open].filter(subscriber => subscriber.address === address).length
-    if (this.#open.size >= PER_NODE || ofAddress >= this.#perAddress) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
+    if (this.#open.size >= PER_PROCESS || ofAddress >= this.#perAddress) throw new AppError('too_many_requests', { retryAfterSeconds: 10 })
     const { state } = this.#revocations
     const news = known ? deltaDocument(state, known) : fullDocument(state)
     const first = news ?? emptyDocument(state)
@@ -65,7 +67,7 @@ export class Subscribers {
     const lifetime = setTimeout(() => raw.end(), (5 + Math.random() * 10) * MINUTE_MS).unref()
     raw.on('error', () => {})
     raw.once('close', () => { clearTimeout(lifetime); this.#open.delete(subscriber) })
-    if (this.#draining.aborted) raw.end()
+    if (this.#leaving.aborted) raw.end()
   }
 
   #publish (): void {

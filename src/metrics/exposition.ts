@@ -1,0 +1,24 @@
+import type { Reading } from './reading.ts'
+
+/** Prometheus' text format, which every scraper reads. */
+export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+const PREFIX = 'stateless_auth_'
+
+export function exposition ({ stalenessSeconds, entries, streams, keysAgeSeconds, requests }: Reading): string {
+  return [
+    gauge('feed_staleness_seconds', 'How far the copy of the revocation feed is behind: now, less the time of its newest snapshot.', stalenessSeconds),
+    gauge('feed_entries', 'Endings that are held in memory.', entries),
+    gauge('feed_streams', 'Streams of the feed that are open.', streams),
+    gauge('keys_age_seconds', 'Since the signing keys were last read.', keysAgeSeconds),
+    family('http_requests_total', 'counter', 'Requests answered, by route and class of status.',
+      requests.map(({ method, route, status, count }) => `{method=${quoted(method)},route=${quoted(route)},status=${quoted(status)}} ${count}`)),
+  ].join('')
+}
+
+const gauge = (name: string, help: string, value: number): string => family(name, 'gauge', help, [` ${value}`])
+
+const family = (name: string, type: 'gauge' | 'counter', help: string, samples: string[]): string =>
+  [`# HELP ${PREFIX}${name} ${help}`, `# TYPE ${PREFIX}${name} ${type}`, ...samples.map(sample => `${PREFIX}${name}${sample}`)].map(line => `${line}\n`).join('')
+
+const quoted = (label: string): string => `"${label.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`

@@ -1,0 +1,31 @@
+import type { VerifierContext } from '../context.ts'
+import type { RequestCount, Tally } from '../http/tally.ts'
+
+/** What one process has to say when it is asked. */
+export type Reading = { stalenessSeconds: number, entries: number, streams: number, keysAgeSeconds: number, requests: RequestCount[] }
+
+export const readingOf = ({ clock, revocations, keyring }: Pick<VerifierContext, 'clock' | 'revocations' | 'keyring'>, tally: Tally): Reading => ({
+  // The database's time against this node's clock: a clock that is behind must not make the feed look fresher than now.
+  stalenessSeconds: Math.max(0, clock.now() / 1000 - revocations.asOf),
+  entries: revocations.size,
+  streams: tally.openStreams(),
+  keysAgeSeconds: (performance.now() - keyring.readAt) / 1000,
+  requests: tally.requests,
+})
+
+/** Several processes as one node: what is late is as late as with the latest, what is counted adds up. */
+export function combine (readings: readonly Reading[]): Reading {
+  const most = (pick: (reading: Reading) => number) => Math.max(0, ...readings.map(pick))
+  const sums = new Map<string, RequestCount>()
+  for (const request of readings.flatMap(({ requests }) => requests)) {
+    const key = `${request.method} ${request.route} ${request.status}`
+    sums.set(key, { ...request, count: request.count + (sums.get(key)?.count ?? 0) })
+  }
+  return {
+    stalenessSeconds: most(reading => reading.stalenessSeconds),
+    entries: most(reading => reading.entries),
+    streams: readings.reduce((sum, { streams }) => sum + streams, 0),
+    keysAgeSeconds: most(reading => reading.keysAgeSeconds),
+    requests: [...sums.values()],
+  }
+}
