@@ -6,6 +6,8 @@ import pg from 'pg'
 import t from 'tap'
 import type { FeedDocument } from '../../src/core/revocations/feed.ts'
 import { revocationId } from '../../src/lib/digest.ts'
+import { databaseLink } from '../helpers/database-link.ts'
+import { freshDatabase } from '../helpers/database.ts'
 import { world, type Node, type World } from '../helpers/world.ts'
 
 const read = async (node: Node, query = ''): Promise<FeedDocument> => (await node.call('GET', `/v1/revocations${query}`)).json()
@@ -107,6 +109,21 @@ t.test('a cursor of another installation, or of a future that the database has f
   for (const bad of ['x', `${feed}.1`, `${feed}.-1.0000000000000000`]) {
     t.equal((await here.call('GET', `/v1/revocations?since=${bad}`)).statusCode, 400, bad)
   }
+})
+
+t.test('a node that is behind and cannot read says so, and does not pass its older copy off as everything', async t => {
+  const link = await databaseLink(t, await freshDatabase(t))
+  const here = await world(t, { DATABASE_URL: link.url })
+  await endASession(here)
+  const { cursor, feed } = await read(here)
+  const ahead = `${feed}.${BigInt(cursor.split('.')[1]!) + 5n}.0000000000000000`
+  await link.cut()
+  for (const [url, headers] of [[`/v1/revocations?since=${ahead}&wait=1`, {}], ['/v1/revocations/stream', { 'last-event-id': ahead }]] as const) {
+    const answer = await here.call('GET', url, { headers })
+    t.match([answer.statusCode, answer.json().code, answer.headers['retry-after']], [503, 'stale_revocations', '2'], url)
+  }
+  t.equal((await here.call('GET', `/v1/revocations?since=${cursor}`)).statusCode, 200, 'who is not ahead is served')
+  await link.mend()
 })
 
 t.test('an unchanged snapshot is 304, and a CDN may keep it for a second', async t => {

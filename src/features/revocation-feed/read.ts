@@ -9,11 +9,18 @@ const writer = ({ xid }: Form) => xid ? relayItemOf : itemOf
 
 export const readSnapshot = ({ revocations: { state } }: Deps, form: Form) => ({ etag: feedEtag(state), document: (): FeedDocument => fullDocument(state, writer(form)) })
 
-/** A cursor from a node that has read further makes this one read too, before it may conclude that the database went back in time. */
+/**
+ * A cursor from a node that has read further makes this one read too, before it may conclude that the database went back in time.
+ * @throws invalid_cursor; stale_revocations when it cannot read: as "everything" its older copy would take away what the reader has heard since
+ */
 export async function settleCursor ({ revocations }: Deps, text: string): Promise<Cursor> {
   const cursor = parseCursor(text)
   if (!cursor) throw new AppError('invalid_cursor')
-  if (isAhead(revocations.state, cursor)) await revocations.poll(cursor.xid).catch(() => {})
+  if (isAhead(revocations.state, cursor)) {
+    await revocations.poll(cursor.xid).catch((cause: unknown) => {
+      if (isAhead(revocations.state, cursor)) throw new AppError('stale_revocations', { retryAfterSeconds: 2, cause })
+    })
+  }
   return cursor
 }
 
