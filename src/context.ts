@@ -7,7 +7,7 @@ import type { Endings } from './core/revocations/endings.ts'
 import { Revocations } from './core/revocations/live.ts'
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
-import { openDatabase, type Db } from './db/client.ts'
+import { openDatabase, retryUnavailable, type Db } from './db/client.ts'
 import { systemClock, type Clock } from './lib/clock.ts'
 import type { Log } from './log.ts'
 
@@ -50,12 +50,16 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
     await closeDatabase()
   }
   try {
-    const { id, maxAccessTokenSeconds, maxSessionSeconds } = await enterInstallation({ db }, config)
+    const { id, maxAccessTokenSeconds, maxSessionSeconds } = await retryUnavailable(async () => await enterInstallation({ db }, config))
     const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey, sessionMaxSeconds: maxSessionSeconds } })
     opened.push(keyring)
     revocations.onKeyRevoked(async () => await keyring.reread())
     // Clients after keys, on the same connection: many nodes that start at once need not open a third each.
-    await Promise.all([keyring.start().then(async () => await clients.start()), revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 }), passwords.selfTest()])
+    await Promise.all([
+      retryUnavailable(async () => await keyring.start()).then(async () => await retryUnavailable(async () => await clients.start())),
+      retryUnavailable(async () => await revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 })),
+      passwords.selfTest(),
+    ])
     return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients }, close }
   } catch (error) {
     await close()

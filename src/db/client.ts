@@ -3,7 +3,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Log } from '../log.ts'
 import { PrismaClient } from './generated/client.ts'
-import { isConflict } from './faults.ts'
+import { isConflict, isUnavailable } from './faults.ts'
 
 /** What a store works on. Stores speak SQL through it: one call is one round trip. */
 export type Db = PrismaClient
@@ -44,6 +44,19 @@ export async function retryConflicts<T> (statement: () => PromiseLike<T>): Promi
     try { return await statement() } catch (error) {
       if (attempt === 3 || !isConflict(error)) throw error
       await sleep(5 + Math.random() * 20 * attempt)
+    }
+  }
+}
+
+/**
+ * For a start, which nobody waits for as for an answer: where many nodes start at once on a busy machine, a connection may
+ * take longer than a request may wait for one. Tried four times, over some ten seconds.
+ */
+export async function retryUnavailable<T> (work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try { return await work() } catch (error) {
+      if (attempt === 4 || !isUnavailable(error)) throw error
+      await sleep(250 * attempt + Math.random() * 500)
     }
   }
 }
