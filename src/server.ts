@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
 import type { Context, VerifierContext } from './context.ts'
-import { portFault } from './errors.ts'
+import { portFault, StartError } from './errors.ts'
 import { Tally } from './http/tally.ts'
 import { localUrl } from './lib/local-url.ts'
 import type { Log } from './log.ts'
@@ -14,6 +14,16 @@ import type { Database } from './prepare-database.ts'
 const STOP_WITHIN_MS = 9_500
 /** Nobody waits for a worker that is replaced: clients on its connections have a second at least to be told to move on. */
 const RETIRE_AFTER_MS = 1_000
+const READY_WITHIN_MS = 10_000
+
+export type ServerSettings = {
+  config: Config, log: Log
+  /** Null with MODE=verifier. */
+  database: Database | null
+  port?: number
+  /** Others serve already: better not to listen than to have nothing to say. */
+  readyFirst?: boolean
+}
 
 export type Server = {
   url: string
@@ -28,15 +38,13 @@ export type Server = {
 /** How to close what is open, in the order of opening. */
 type Opened = (() => Promise<void> | void)[]
 
-/**
- * From a prepared database, or from none with MODE=verifier, to a listening service. What was opened before a failure is
- * closed again.
- */
-export async function startServer ({ config, log, database, port = config.port }: { config: Config, log: Log, database: Database | null, port?: number }): Promise<Server> {
+/** From a prepared database, or an upstream, to a listening service. What was opened before a failure is closed again. */
+export async function startServer ({ config, log, database, port = config.port, readyFirst = false }: ServerSettings): Promise<Server> {
   const opened: Opened = []
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
   try {
     const ctx = database ? await openFull(config, log, database, opened) : await openVerifier(config, log, opened)
+    if (readyFirst) await isReady(ctx)
     const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
     const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally })
     await app.listen({ port, host: config.host })
@@ -82,6 +90,13 @@ async function openVerifier (config: Config, log: Log, opened: Opened): Promise<
   const { ctx, close } = await openVerifierContext({ config, log })
   opened.push(close)
   return ctx
+}
+
+async function isReady ({ keyring, revocations }: VerifierContext): Promise<void> {
+  for (let waited = 0; !keyring.ready || !revocations.ready; waited += 50) {
+    if (waited >= READY_WITHIN_MS) throw new StartError('The upstream has said nothing within 10 s.')
+    await sleep(50)
+  }
 }
 
 /** An HTTP server's own close() also cuts the connections that are idle at this moment, and the next request may be on its way. */

@@ -7,6 +7,7 @@ import { portFault } from '../errors.ts'
 import { localUrl } from '../lib/local-url.ts'
 import { createLog } from '../log.ts'
 import { listenForMetrics } from '../metrics/listener.ts'
+import type { Database } from '../prepare-database.ts'
 import { announce } from './announce.ts'
 import type { Environment } from './command.ts'
 import type { Settled, ToPrimary, ToWorker } from './messages.ts'
@@ -28,16 +29,19 @@ export async function lead (config: Config, env: Environment): Promise<number> {
   try {
     const port = await freePort(config)
     // Not even loaded with MODE=verifier.
-    const databases = config.mode === 'full' ? await import('../prepare-database.ts') : null
-    const prepared = await databases?.prepareDatabase(config, log)
-    if (prepared) opened.push(prepared.stop)
-    const database = prepared ? { databaseUrl: prepared.databaseUrl, keyEncryptionKey: prepared.keyEncryptionKey } : null
+    const preparing = config.mode === 'full' ? await import('../prepare-database.ts') : null
+    let database: Database | null = null
+    if (preparing) {
+      const { stop, ...prepared } = await preparing.prepareDatabase(config, log)
+      opened.push(stop)
+      database = prepared
+    }
 
     // In turn, whatever the environment says; and not as JSON: the key-encryption key is a Map of Buffers.
     cluster.schedulingPolicy = cluster.SCHED_RR
     cluster.setupPrimary({ serialization: 'advanced' })
     const readings = new WorkerReadings()
-    const pool = new WorkerPool({ size: config.workers, log, fork: () => fork({ database, port }, config, env) })
+    const pool = new WorkerPool({ size: config.workers, log, fork: readyFirst => fork({ database, port, readyFirst }, config, env) })
     cluster.on('exit', worker => readings.forget(worker))
     opened.push(await listenForMetrics({ config, log, read: async () => await readings.read(pool.serving) }))
     opened.push(async () => await pool.stop())
@@ -52,7 +56,8 @@ export async function lead (config: Config, env: Environment): Promise<number> {
     /** Files that hold secrets, and the code itself, may have changed: the new workers read them; what code needs of the database comes first. */
     async function restart () {
       log.info('restarting the workers, one after the other')
-      if (databases && database) await databases.migrateDatabase(configFrom(env).databaseUrl ?? database.databaseUrl, log)
+      const { databaseUrl = database?.databaseUrl } = configFrom(env)
+      if (preparing) await preparing.migrateDatabase(databaseUrl!, log)
       await pool.roll()
       log.info('the workers were restarted')
     }

@@ -14,7 +14,10 @@ export async function nextStop (): Promise<void> {
   })
 }
 
-/** For SIGHUP from an operator. A terminal that is closed sends it too: then the process ends, as it would without us. */
+/**
+ * For SIGHUP from an operator. A terminal that is closed sends it too, to the whole group: then the process ends as it would
+ * without us. Its log has nowhere to go any more, and pino would try for ever.
+ */
 export function onHangUp (work: () => void): void {
   const hangUp = () => {
     const terminalHasGone = process.stdout.isTTY && !isatty(process.stdout.fd)

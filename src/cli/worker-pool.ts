@@ -18,15 +18,17 @@ type Member = { state: 'starting' | 'serving' | 'leaving', since: number, ended:
 export class WorkerPool {
   readonly #size: number
   readonly #log: Log
-  readonly #fork: () => Worker
+  readonly #fork: (readyFirst: boolean) => Worker
   readonly #members = new Map<Worker, Member>()
   readonly #gaveUp = Promise.withResolvers<never>()
   #quickDeaths = 0
+  /** From then on a worker that has nothing to say yet does not listen: the others have. */
+  #started = false
   #stopping = false
   #rolling = false
   #rollAgain = false
 
-  constructor ({ size, log, fork }: { size: number, log: Log, fork: () => Worker }) {
+  constructor ({ size, log, fork }: { size: number, log: Log, fork: (readyFirst: boolean) => Worker }) {
     this.#size = size
     this.#log = log
     this.#fork = fork
@@ -42,6 +44,7 @@ export class WorkerPool {
   async start (): Promise<void> {
     await this.#raise()
     await Promise.all(Array.from({ length: this.#size - 1 }, () => this.#raise().catch(() => this.#replace(0))))
+    this.#started = true
   }
 
   /** One after the other: first a replacement, then the old one may go. Asked for again meanwhile, it is done again. */
@@ -80,7 +83,7 @@ export class WorkerPool {
   /** One more worker, once it serves. @throws when it ends before that */
   async #raise (): Promise<void> {
     if (this.#stopping) throw new StartError('The service is being stopped.')
-    const worker = this.#fork()
+    const worker = this.#fork(this.#started)
     // A message to a worker that dies meanwhile is lost; of its end we hear otherwise.
     worker.on('error', error => this.#log.warn({ worker: worker.id, err: error.message }, 'a worker could not be reached'))
     const serving = new Promise<void>(resolve => {

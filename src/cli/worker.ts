@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { createLog } from '../log.ts'
 import { startServer, type Server } from '../server.ts'
 import type { Order, Settled, ToPrimary, ToWorker } from './messages.ts'
-import { STOPPING } from './signals.ts'
+import { onHangUp, STOPPING } from './signals.ts'
 
 /**
  * One of several processes behind a port. What a signal means is for the primary to decide, which the same Ctrl-C reaches:
@@ -11,7 +11,8 @@ import { STOPPING } from './signals.ts'
  */
 export async function work (config: Config): Promise<number> {
   const self = cluster.worker!
-  for (const signal of [...STOPPING, 'SIGHUP'] as const) process.on(signal, () => {})
+  for (const signal of STOPPING) process.on(signal, () => {})
+  onHangUp(() => {})
   const log = createLog({ ...config, worker: self.id })
   const settled = Promise.withResolvers<Settled>()
   const order = Promise.withResolvers<Order>()
@@ -32,10 +33,8 @@ export async function work (config: Config): Promise<number> {
     const first = await Promise.race([settled.promise, order.promise])
     if (typeof first === 'string') return 0
     // What the configuration leaves open comes from the primary; the rest is read anew with each worker.
-    server = await startServer({
-      config, log, port: first.port,
-      database: first.database && { databaseUrl: config.databaseUrl ?? first.database.databaseUrl, keyEncryptionKey: config.keyEncryptionKey ?? first.database.keyEncryptionKey },
-    })
+    const database = first.database && { databaseUrl: config.databaseUrl ?? first.database.databaseUrl, keyEncryptionKey: config.keyEncryptionKey ?? first.database.keyEncryptionKey }
+    server = await startServer({ ...first, config, log, database })
     tell({ event: 'serving' })
     log.info({ pid: process.pid }, 'serving')
     await (await order.promise === 'stop' ? server.stop() : server.retire())

@@ -16,7 +16,7 @@ export function exposition ({ stalenessSeconds, entries, streams, keysAgeSeconds
   ].join('')
 }
 
-const gauge = (name: string, help: string, value: number): string => family(name, 'gauge', help, [` ${value}`])
+const gauge = (name: string, help: string, value: number): string => family(name, 'gauge', help, [` ${value === Infinity ? '+Inf' : value}`])
 
 const family = (name: string, type: 'gauge' | 'counter', help: string, samples: string[]): string =>
   [`# HELP ${PREFIX}${name} ${help}`, `# TYPE ${PREFIX}${name} ${type}`, ...samples.map(sample => `${PREFIX}${name}${sample}`)].map(line => `${line}\n`).join('')

@@ -6,7 +6,7 @@ export type Reading = { stalenessSeconds: number, entries: number, streams: numb
 
 export const readingOf = ({ clock, revocations, keyring }: Pick<VerifierContext, 'clock' | 'revocations' | 'keyring'>, tally: Tally): Reading => ({
   // The database's time against this node's clock: a clock that is behind must not make the feed look fresher than now.
-  stalenessSeconds: Math.max(0, clock.now() / 1000 - revocations.asOf),
+  stalenessSeconds: revocations.ready ? Math.max(0, clock.now() / 1000 - revocations.asOf) : Infinity,
   entries: revocations.size,
   streams: tally.openStreams(),
   keysAgeSeconds: (performance.now() - keyring.readAt) / 1000,

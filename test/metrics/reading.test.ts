@@ -15,9 +15,10 @@ t.test('several processes are as stale as the stalest, and have answered what th
 })
 
 t.test('how stale the feed is goes by the clock, and by nothing that stands still with the feed', async t => {
-  const at = (now: number) => readingOf({ clock: { now: () => now }, revocations: { asOf: 1_000, size: 4 }, keyring: { readAt: performance.now() - 2_000 } } as never, new Tally())
+  const at = (now: number, ready = true) => readingOf({ clock: { now: () => now }, revocations: { ready, asOf: 1_000, size: 4 }, keyring: { readAt: performance.now() - 2_000 } } as never, new Tally())
   t.match(at(1_012_500), { stalenessSeconds: 12.5, entries: 4, streams: 0 })
   t.equal(at(990_000).stalenessSeconds, 0, 'a clock that is behind the database does not make it fresher than now')
+  t.equal(at(1_012_500, false).stalenessSeconds, Infinity, 'what was never read is as stale as can be')
   t.ok(Math.abs(at(0).keysAgeSeconds - 2) < 0.5)
 })
 
@@ -43,5 +44,6 @@ t.test('the text is one that a Prometheus reads: each family once, with help and
     t.equal(lines.indexOf(own.at(-1)!) - lines.indexOf(own[0]!), own.length - 1, `${family} in one piece`)
   }
   t.ok(lines.includes('stateless_auth_feed_staleness_seconds 0.25'))
+  t.match(exposition(reading({ stalenessSeconds: Infinity })), /^stateless_auth_feed_staleness_seconds \+Inf$/m)
   t.ok(lines.includes('stateless_auth_http_requests_total{method="GET",route="/odd\\"\\\\\\n",status="2xx"} 1'))
 })

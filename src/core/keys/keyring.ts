@@ -53,6 +53,7 @@ export class Keyring implements PublicKeys {
   stop (): void { this.#loop?.stop() }
 
   get ready (): boolean { return this.#keys.size > 0 }
+
   get readAt (): number { return this.#loadedAt }
 
   /** A key that may still verify: known and not compromised. */

@@ -14,7 +14,7 @@ export type PublishedKey = {
 export type PublicKeys = {
   /** Are there any to verify with? */
   readonly ready: boolean
-  /** When the source was last read, on this process's monotonic clock, in milliseconds. */
+  /** When they were last read, on this process's monotonic clock, in milliseconds. */
   readonly readAt: number
   find: (use: 'at', kid: string) => PublishedKey | undefined
   /** As `find`, after a look at the source when the kid is unknown. `fresh` tells "no such key" from "could not look". */

@@ -29,7 +29,6 @@ export class UpstreamKeys implements PublicKeys {
   readonly #closing = new AbortController()
   #keys: ReadonlyMap<string, PublishedKey> = new Map()
   #readAtMs = -Infinity
-  #readAt = -Infinity
   #reloading: Promise<void> | undefined
   #attemptedAt = -Infinity
   #failed = true
@@ -50,8 +49,9 @@ export class UpstreamKeys implements PublicKeys {
     this.#closing.abort()
   }
 
-  get readAt (): number { return this.#readAt }
   get ready (): boolean { return this.#keys.size > 0 && this.#deps.clock.now() - this.#readAtMs < KEEP_FOR_MS }
+
+  get readAt (): number { return performance.now() - (this.#deps.clock.now() - this.#readAtMs) }
 
   find (_use: 'at', kid: string): PublishedKey | undefined {
     return this.ready && !this.#deps.isRevoked(kid) ? this.#keys.get(kid) : undefined
@@ -102,7 +102,6 @@ export class UpstreamKeys implements PublicKeys {
     if (theirs !== issuer) throw new UpstreamError(`it is of another issuer: PUBLIC_URL is ${issuer}, it says ${JSON.stringify(theirs)?.slice(0, 200)}`)
     this.#keys = new Map(parseJwks(jwks).map(key => [key.kid, key]))
     this.#readAtMs = clock.now()
-    this.#readAt = performance.now()
   }
 }
 
