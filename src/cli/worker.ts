@@ -35,8 +35,8 @@ export async function work (config: Config): Promise<number> {
     // What the configuration leaves open comes from the primary; the rest is read anew with each worker.
     const database = first.database && { databaseUrl: config.databaseUrl ?? first.database.databaseUrl, keyEncryptionKey: config.keyEncryptionKey ?? first.database.keyEncryptionKey }
     server = await startServer({ ...first, config, log, database })
-    tell({ event: 'serving' })
     log.info({ pid: process.pid }, 'serving')
+    tell({ event: 'serving' })
     await (await order.promise === 'stop' ? server.stop() : server.retire())
     log.info('done')
     return 0
