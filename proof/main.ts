@@ -1,11 +1,11 @@
 // npm run proof [-- name …] [-- --short] [-- --seed N]: three nodes, one PostgreSQL, HAProxy, clients that keep their own history, and everything
-// that may go wrong. Ends with 1 and says which figure broke. All variants in the long form write docs/proof.md; the short form writes nothing.
+// that may go wrong. Ends with 1 and says which figure broke. The long form keeps each result in proof/results/ and writes docs/proof.md; the short form writes nothing.
 import { randomInt } from 'node:crypto'
 import { StartError } from '../src/errors.ts'
 import { Endings } from './harness/endings.ts'
 import { print, verdict } from './harness/report.ts'
 import type { Outcome, Variant } from './harness/variant.ts'
-import { writeDocument } from './harness/document.ts'
+import { keepResult, writeDocument } from './harness/document.ts'
 import { clocks } from './variants/clocks.ts'
 import { cutOff } from './variants/cut-off.ts'
 import { keyRotations } from './variants/key-rotations.ts'
@@ -65,11 +65,15 @@ for (const name of asked.length > 0 ? asked : Object.keys(variants)) {
   await endings.end()
   clearTimeout(tooLong)
   const broken = verdict(variant, outcome, short)
-  print(name, outcome, broken, (performance.now() - began) / 1000)
+  const seconds = (performance.now() - began) / 1000
+  print(name, outcome, broken, seconds)
+  if (!short) {
+    await keepResult(name, { outcome, broken, seed, seconds })
+    await writeDocument(variants)
+  }
   done.push({ name, variant, outcome, broken })
 }
 
 const failed = done.filter(({ broken }) => broken.length > 0)
-if (!short && asked.length === 0) await writeDocument(done, seed)
 process.stdout.write(failed.length === 0 ? `\nThe proof holds: ${done.map(({ name }) => name).join(', ')}.\n` : `\nThe proof is broken: ${failed.map(({ name, broken }) => `${name} (${broken.join('; ')})`).join(', ')}.\n`)
 process.exit(failed.length === 0 ? 0 : 1)

@@ -1,33 +1,55 @@
 import { execFileSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { configuration } from './balancer.ts'
 import { figures } from './report.ts'
 import type { Outcome, Variant } from './variant.ts'
 
-type Done = { name: string, variant: Variant, outcome: Outcome, broken: string[] }
+type Result = { date: string, commit: string, machine: string, seed: number, seconds: number, figures: [string, string][], broken: string[] }
 
-/** docs/proof.md: what was run, on what, and what came out. */
-export async function writeDocument (done: readonly Done[], seed: number): Promise<void> {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-  const holds = done.every(({ broken }) => broken.length === 0)
-  const sections = done.map(({ name, variant, outcome, broken }) => `
+const RESULTS = 'proof/results'
+
+/** What came out of one variant in the long form; the last time it was run counts. */
+export async function keepResult (name: string, { outcome, broken, seed, seconds }: { outcome: Outcome, broken: string[], seed: number, seconds: number }): Promise<void> {
+  const result: Result = {
+    date: new Date().toISOString().slice(0, 10),
+    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+    machine: `Node.js ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model})`,
+    seed, seconds: Math.round(seconds), figures: figures(outcome), broken,
+  }
+  await mkdir(RESULTS, { recursive: true })
+  await writeFile(`${RESULTS}/${name}.json`, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+const resultOf = async (name: string): Promise<Result | null> =>
+  await readFile(`${RESULTS}/${name}.json`, 'utf8').then(text => JSON.parse(text) as Result, () => null)
+
+function section (what: string, name: string, result: Result | null): string {
+  if (!result) return `\n## ${name}\n\n${what}\n\nNot run in the long form yet.\n`
+  const { date, commit, machine, seed, seconds, figures, broken } = result
+  return `
 ## ${name}
 
-${variant.what}
+${what}
 
 | | |
 | --- | --- |
-${figures(outcome).map(([label, value]) => `| ${label} | ${value} |`).join('\n')}
+${figures.map(([label, value]) => `| ${label} | ${value} |`).join('\n')}
 
-${broken.length === 0 ? 'Holds.' : `**Broken:** ${broken.join('; ')}.`}
-`)
+${broken.length === 0 ? 'Holds.' : `**Broken:** ${broken.join('; ')}.`} ${date}, commit ${commit}, ${machine}, ${seconds} s. Again: \`npm run proof -- ${name} --seed ${seed}\`.
+`
+}
+
+/** docs/proof.md: what was run, on what, and what came out. */
+export async function writeDocument (variants: Readonly<Record<string, Variant>>): Promise<void> {
+  const results = await Promise.all(Object.entries(variants).map(async ([name, { what }]) => ({ name, what, result: await resultOf(name) })))
+  const holds = results.every(({ result }) => result?.broken.length === 0)
+  const sections = results.map(({ name, what, result }) => section(what, name, result))
   await writeFile('docs/proof.md', `# The proof
 
 <!-- Written by \`npm run proof\`. -->
 
-${new Date().toISOString().slice(0, 10)}, commit ${commit}, Node.js ${process.version}, ${availableParallelism()} cores (${cpus()[0]?.model}). ${holds ? 'Every variant holds.' : '**Not every variant holds.**'}
-Again: \`npm run proof -- --seed ${seed}\`; some variants: \`npm run proof -- kill-nodes clocks\`; in less than four minutes: \`npm run proof -- --short\`. It needs HAProxy and faketime (Debian's packages).
+${holds ? 'Every variant holds.' : '**Not every variant holds, or has been run.**'} Again: \`npm run proof\`; some variants: \`npm run proof -- kill-nodes clocks\`; in less than four minutes: \`npm run proof -- --short\`. It needs HAProxy and faketime (Debian's packages).
 
 Three nodes and one PostgreSQL stand behind HAProxy. The load is an open loop of 200 requests a second: 70 % verify, 15 % refresh, 10 % sign-in, 5 % sign-up, logout and
 logout-all, by users of apps, of pages, and of browsers with ten tabs that share one cookie and refresh at once or one shortly after the other. Load, nodes, database and balancer share
