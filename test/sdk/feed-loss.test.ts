@@ -72,3 +72,16 @@ t.test('a verifier leaves a node that has lost its database for one that has not
   await until(async () => await w.ask(session.access_token) === 'revoked', 40_000)
   t.pass('and hears what has ended')
 })
+
+// Each break used to count as one more failure in a row: after five dead nodes it waited for up to five seconds.
+t.test('however often its stream breaks, a verifier is back soon', async t => {
+  const w = await elsewhere(t)
+  t.equal(await w.ask((await w.signIn()).access_token), 'good')
+  const connected = () => w.events.filter(({ type }) => type === 'feed_connected').length
+  for (let round = 1; round <= 8; round++) {
+    await until(() => connected() === round, 2_000)
+    w.balancer.to(w.address) // cuts what is open
+  }
+  await until(() => connected() === 9, 2_000)
+  t.ok(w.events.filter(({ type }) => type === 'feed_connected').every(event => 'via' in event && event.via === 'stream'))
+})

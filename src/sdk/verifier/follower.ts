@@ -101,7 +101,8 @@ export class Follower {
         if (streaming) await sleep(Math.random() * SPACING_MS, signal)
       } catch (error) {
         if (signal.aborted) return
-        failures++
+        // What broke after it had worked is the first failure, however often that happens.
+        failures = this.#via ? 1 : failures + 1
         // A stream that gave nothing may be held up between here and there, where a poll gets through. If that fails too, nothing does.
         streamAt = streaming && this.#via !== 'stream' ? performance.now() + STREAM_AGAIN_MS : -Infinity
         this.#via = undefined
@@ -121,22 +122,20 @@ export class Follower {
       this.#via = undefined
       const openedAt = performance.now()
       for await (const event of readEvents(answer.body, () => alive())) {
+        this.#receive(event)
         // A node that has lost its database goes on saying what it last knew: another one may know more.
-        if (!this.#receive(event) && performance.now() - openedAt > FIRST_EVENT_MS) throw new Error('the stream brings nothing fresher')
+        if (performance.now() - Math.max(openedAt, this.#receivedAt) > FIRST_EVENT_MS) throw new Error('the stream brings nothing fresher')
       }
       if (this.#via !== 'stream') throw new Error('the stream ended before it began')
     } finally { stop() }
   }
 
-  /** @returns whether it was fresher than what was known */
-  #receive ({ id, event, data }: StreamEvent): boolean {
+  #receive ({ id, event, data }: StreamEvent): void {
     const value: unknown = JSON.parse(data)
-    const before = this.#deps.revocations.asOf
     if (event === 'tick') {
       const { as_of: asOf } = value as { as_of: unknown }
       if (isNumber(asOf)) this.#apply({ cursor: id, as_of: asOf, full: false, e: [] }, 'stream')
     } else if (event === 'full' || event === 'rev') this.#take(value, 'stream')
-    return this.#deps.revocations.asOf > before
   }
 
   async #read (waitSeconds: number | undefined, timeoutMs: number, via?: 'poll'): Promise<void> {
