@@ -54,7 +54,7 @@ export const keyRotations: Variant = {
 
 /** Tokens of the load go to all verifiers when they are new, and some once more when the keys have changed. */
 function showEverybody ({ world, observer, notes, broken }: Scene, laterMs: number): (token: string) => void {
-  let [busy, shown] = [0, 0]
+  let [busy, shown, shownAgain] = [0, 0, 0]
   const again: { token: string, at: number }[] = []
   const wasEnded = (token: string) => world.history.sessions.some(session => session.endRequestedAt !== Infinity && sidOf(session.refreshToken) === sidOf(token))
   const show = async (token: string, when: string) => {
@@ -70,7 +70,10 @@ function showEverybody ({ world, observer, notes, broken }: Scene, laterMs: numb
     busy++
     again.push({ token, at: performance.now() + laterMs })
     const old = again[0]!.at < performance.now() ? again.shift() : undefined
-    Promise.all([show(token, 'new'), old && show(old.token, 'later')]).finally(() => { busy-- })
+    // One that came late in its life (a refresh repeated within the grace), or had to wait here, is good no longer.
+    const living = old && decodeJwt(old.token).exp! * 1000 > Date.now() + 3_000 ? old : undefined
+    if (living) notes['tokens shown again after a change of keys'] = ++shownAgain
+    Promise.all([show(token, 'new'), living && show(living.token, 'later')]).finally(() => { busy-- })
   }
 }
 
