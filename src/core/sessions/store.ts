@@ -17,7 +17,10 @@ export type Spent = {
   late: number
 }
 
-/** Tabs that wake up together follow each other sooner than this, also while a node is dying; a browser has some tens of them at most. */
+/**
+ * A generation may be used until the grace is over, and its last user be on the way for so long when the next one is spent, also
+ * while a node is dying. A browser has some tens of tabs at most.
+ */
 const BURST_GAP_SECONDS = 10
 const LONGEST_BURST = 32
 
@@ -50,7 +53,7 @@ export async function spendGeneration (
                         WHEN excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) AND w.late < (SELECT budget FROM p) THEN excluded.spent_at
                         ELSE w.spent_at END,
         burst = CASE WHEN w.gen >= excluded.gen THEN w.burst
-                     WHEN excluded.spent_at - w.spent_at <= make_interval(secs => ${BURST_GAP_SECONDS}::float8) THEN least(w.burst + excluded.gen - w.gen, ${LONGEST_BURST}::int)
+                     WHEN excluded.spent_at - w.spent_at <= (SELECT grace FROM p) + make_interval(secs => ${BURST_GAP_SECONDS}::float8) THEN least(w.burst + excluded.gen - w.gen, ${LONGEST_BURST}::int)
                      ELSE 0 END
       RETURNING gen, spent_at, late, burst)
     SELECT u.roles, s.gen, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
