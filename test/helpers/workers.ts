@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -7,6 +8,7 @@ import { findPostmaster, stopPostmaster } from '../../src/db/embedded/postmaster
 import { freshDatabase } from './database.ts'
 import { temporaryFolder } from './own-postgres.ts'
 import { startProcess, type NodeProcess, type Reply } from './processes.ts'
+import { until } from './until.ts'
 import { PASSWORD } from './world.ts'
 
 export type Workers = NodeProcess & {
@@ -19,18 +21,23 @@ export type Workers = NodeProcess & {
 /** A node of several processes. */
 export async function startWorkers (t: Test, { workers = 2, databaseUrl, env = {} }: { workers?: number, databaseUrl?: string, env?: Record<string, string> } = {}): Promise<Workers> {
   const node = await startProcess(t, databaseUrl ?? await freshDatabase(t), { env: { WORKERS: String(workers), ...env } })
-  const served = () => new Map(logged(node).filter(({ msg }) => msg === 'serving').map(({ worker, pid }) => [worker as number, pid as number]))
+  const served = (): Map<number, number> => new Map(logged(node).filter(({ msg }) => msg === 'serving').map(({ worker, pid }) => [worker as number, pid as number]))
   const pids = () => [...served().values()].filter(isAlive)
   // A primary that was killed leaves them to end by themselves; the test may not wait for that.
   t.teardown(() => { for (const pid of pids()) try { process.kill(pid, 'SIGKILL') } catch {} })
+  // Logs are written when there is time for it: the line of a worker may come after the primary's that all of them serve.
+  await until(() => served().size >= workers, 10_000)
   return { ...node, served, pids }
 }
 
 export const logged = ({ lines }: NodeProcess): Record<string, unknown>[] =>
   lines.filter(line => line.startsWith('{')).map(line => JSON.parse(line) as Record<string, unknown>)
 
+/** A process that has ended stays a zombie for as long as pid 1 takes to notice, where its parent has gone as well. */
 export function isAlive (pid: number): boolean {
-  try { return process.kill(pid, 0) } catch { return false }
+  try { process.kill(pid, 0) } catch { return false }
+  if (process.platform !== 'linux') return true
+  try { return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')) } catch { return false }
 }
 
 /** On a connection of its own, which the primary gives to the worker whose turn it is; or on those of `agent`. */
