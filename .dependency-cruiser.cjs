@@ -29,6 +29,9 @@ const homes = {
   argon2: ['node_modules/argon2/', '^src/core/passwords/hash[.]ts$'],
   'fastify-jwt': ['node_modules/@fastify/jwt/', '^src/http/authenticate[.]ts$'],
   'fast-jwt': ['node_modules/fast-jwt/', '^src/core/tokens/'],
+  'pg-boss': ['node_modules/pg-boss/', '^src/core/jobs/'],
+  nodemailer: ['node_modules/nodemailer/', '^src/core/mail/'],
+  'rate-limiter-flexible': ['node_modules/(rate-limiter-flexible|ioredis)/', '^src/core/throttle/'],
   pg: ['node_modules/(pg|@prisma/adapter-pg)/', '^src/db/'],
   'generated-prisma': ['^src/db/generated/|node_modules/@prisma/client/', '^src/db/|/store[.]ts$'],
 }

@@ -75,6 +75,27 @@ export const postgresUrl: Parse<string> = raw => {
   return { fault: 'must be a URL such as postgresql://user:password@host:5432/database' }
 }
 
+/** Where mail goes: an SMTP server, with or without credentials and TLS, or `console:`. No fault shows it. */
+export const mailUrl: Parse<string> = raw => {
+  if (raw === 'console:') return { value: raw }
+  try {
+    const url = new URL(raw)
+    if (/^smtps?:$/.test(url.protocol) && url.hostname !== '' && !url.hash) return { value: raw }
+  } catch {}
+  return { fault: 'must be a URL such as smtp://user:password@mail.example.com:587 or smtps://…, or console:' }
+}
+
+export const redisUrl: Parse<string> = raw => {
+  try {
+    if (/^rediss?:$/.test(new URL(raw).protocol)) return { value: raw }
+  } catch {}
+  return { fault: 'must be a URL such as redis://user:password@host:6379' }
+}
+
+/** `Name <address>` or an address, on one line. */
+export const mailbox: Parse<string> = raw =>
+  raw.length <= 320 && /^(?:[^<>\p{Cc}]+ <[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/u.test(raw) ? { value: raw } : { fault: 'must be an address, or a name and an address: Example <no-reply@example.com>' }
+
 export type KeyEncryptionKeys = ReadonlyMap<string, Buffer>
 
 /** Every fault here is one that lets somebody read signing keys: a short, guessable or published key refuses to start. */

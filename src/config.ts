@@ -1,5 +1,5 @@
 import { distance } from 'fastest-levenshtein'
-import { addressRange, boolean, integer, keyEncryptionKeys, list, oneOf, origin, postgresUrl, processes, publicUrl, text, upstreamUrl, type Parse } from './config-values.ts'
+import { addressRange, boolean, integer, keyEncryptionKeys, list, mailbox, mailUrl, oneOf, origin, postgresUrl, processes, publicUrl, redisUrl, text, upstreamUrl, type Parse } from './config-values.ts'
 import { StartError } from './errors.ts'
 
 type Variable<T> = { name: string, parse: Parse<T>, default: string | undefined, secret?: true, doc: string }
@@ -30,6 +30,15 @@ export const variables = {
   argon2MemoryKib: variable('ARGON2_MEMORY_KIB', integer(7168, 1048576), '19456', 'Memory of one password hash.'),
   argon2Passes: variable('ARGON2_PASSES', integer(1, 10), '2', 'Passes of one password hash. Below an OWASP row refuses to start.'),
   requireVerifiedEmail: variable('REQUIRE_VERIFIED_EMAIL', boolean, undefined, 'Sign-in needs a confirmed address. `true` when absent; `false` with the embedded database.'),
+  appUrl: variable('APP_URL', publicUrl, undefined, 'Where links in mail lead: `/verify-email`, `/reset-password` and `/confirm-email-change` below it, each with `#token=…`. Three small pages under `PUBLIC_URL` when absent.'),
+  mailUrl: variable('MAIL_URL', mailUrl, 'console:', '`smtp://user:password@host:587` or `smtps://…`; `console:` prints mail instead of sending it, and is refused in production where addresses must be confirmed.', true),
+  mailFrom: variable('MAIL_FROM', mailbox, undefined, 'Sender of mail, `Name <address>` or an address. `no-reply@` the host of `PUBLIC_URL` when absent.'),
+  mailTemplates: variable('MAIL_TEMPLATES', text(1024), undefined, 'A folder whose files replace the built-in texts of mail, one by one: `<language>/<mail>.txt` and `.html`.'),
+  tokenMaxBytes: variable('TOKEN_MAX_BYTES', integer(1024, 8192), '2048', 'Largest access token that roles and claims set by an administrator may lead to.'),
+  breachedPasswordsUrl: variable('BREACHED_PASSWORDS_URL', upstreamUrl, undefined, 'A server of the k-anonymity range protocol (`GET <url>/range/<5 hex digits>`), asked whether a new password is known from a breach. Not asked when absent.'),
+  redisUrl: variable('REDIS_URL', redisUrl, undefined, 'Shared counters of rate limits in Redis instead of PostgreSQL.', true),
+  auditRetentionSeconds: variable('AUDIT_RETENTION_SECONDS', integer(86400, 3650 * 86400), String(400 * 86400), 'How long audit events are kept; never less than `SESSION_MAX_SECONDS`.'),
+  unverifiedAccountSeconds: variable('UNVERIFIED_ACCOUNT_SECONDS', integer(0, 3650 * 86400), String(30 * 86400), 'Where addresses must be confirmed, accounts whose address nobody confirmed are deleted after this long; 0: never.'),
   rateLimitScale: variable('RATE_LIMIT_SCALE', integer(1, 1_000_000), '1', 'Multiplies the per-address limits (many users behind one address).'),
   keySlotSeconds: variable('KEY_SLOT_SECONDS', integer(4, 366 * 86400), String(30 * 86400), 'How long one signing key is used; at least 4 × `JWKS_MAX_AGE_SECONDS`. Fixed by the first start of an installation.'),
   feedCursor: variable('FEED_CURSOR', oneOf('xid', 'time'), 'xid', 'What orders the feed of endings: transaction ids, or with `time` the time of writing and an overlap of ten seconds, for databases without `xid8`. Nodes of either kind understand each other.'),
@@ -44,8 +53,9 @@ export const variables = {
 type Variables = typeof variables
 type Values = { [K in keyof Variables]: Variables[K] extends Variable<infer T> & { default: infer D } ? (D extends string ? T : T | undefined) : never }
 
-export type Config = Readonly<Omit<Values, 'publicUrl' | 'tokenAudience' | 'requireVerifiedEmail' | 'docs' | 'drainSeconds'> & {
+export type Config = Readonly<Omit<Values, 'publicUrl' | 'tokenAudience' | 'requireVerifiedEmail' | 'mailFrom' | 'docs' | 'drainSeconds'> & {
   publicUrl: string
+  mailFrom: string
   tokenAudience: string
   requireVerifiedEmail: boolean
   docs: boolean
@@ -113,6 +123,7 @@ function derive (values: Values, production: boolean): Config {
     : [
         embedded && 'embedded PostgreSQL',
         values.keyEncryptionKey === undefined && 'generated key-encryption key',
+        values.mailUrl === 'console:' && 'mail is printed, not sent',
         !requireVerifiedEmail && 'e-mail addresses are not verified',
       ].filter(relaxation => relaxation !== false)
   return {
@@ -122,6 +133,7 @@ function derive (values: Values, production: boolean): Config {
     feedAccess: values.upstreamUrl !== undefined && new URL(values.upstreamUrl).username !== '' ? 'client' : values.feedAccess,
     tokenAudience: values.tokenAudience ?? publicUrl,
     requireVerifiedEmail,
+    mailFrom: values.mailFrom ?? `no-reply@${new URL(publicUrl).hostname}`,
     docs: values.docs ?? !production,
     drainSeconds: values.drainSeconds ?? (embedded ? 0 : 3),
     production,
@@ -140,10 +152,12 @@ function contradictions (config: Config, publicUrlGiven: boolean): string[] {
     !verifier && config.upstreamUrl !== undefined && 'UPSTREAM_URL is for MODE=verifier only',
     !verifier && config.production && config.databaseUrl === undefined && 'DATABASE_URL is required in production',
     !verifier && config.production && config.keyEncryptionKey === undefined && 'KEY_ENCRYPTION_KEY is required in production, as id:base64 of 32 random bytes (`openssl rand -base64 32`)',
+    !verifier && config.production && config.requireVerifiedEmail && config.mailUrl === 'console:' && 'MAIL_URL is required in production where addresses must be confirmed (or set REQUIRE_VERIFIED_EMAIL=false)',
     !verifier && config.production && !publicUrlGiven && 'PUBLIC_URL is required in production: it is the issuer of every token',
     config.production && !config.publicUrl.startsWith('https:') && !local && 'PUBLIC_URL must be https in production',
     config.metricsPort !== 0 && config.metricsPort === config.port && 'METRICS_PORT must not be PORT',
     config.keySlotSeconds < 4 * config.jwksMaxAgeSeconds && 'KEY_SLOT_SECONDS must be at least 4 × JWKS_MAX_AGE_SECONDS',
+    config.auditRetentionSeconds < config.sessionMaxSeconds && 'AUDIT_RETENTION_SECONDS must not be shorter than SESSION_MAX_SECONDS: users find their sessions there',
     config.sessionMaxSeconds < config.refreshTokenTtlSeconds && 'SESSION_MAX_SECONDS must not be shorter than REFRESH_TOKEN_TTL_SECONDS',
     // OWASP Password Storage: 19 MiB with 2 passes, 12 with 3, 9 with 4, 7 with 5.
     ![[19456, 2], [12288, 3], [9216, 4], [7168, 5], [47104, 1]].some(([memory, passes]) => config.argon2MemoryKib >= memory! && config.argon2Passes >= passes!) &&

@@ -1,4 +1,5 @@
 import { Clients } from './core/clients/clients.ts'
+import { Jobs } from './core/jobs/jobs.ts'
 import { enterInstallation } from './core/installation/store.ts'
 import { Keyring } from './core/keys/keyring.ts'
 import type { PublicKeys } from './core/keys/public-keys.ts'
@@ -27,6 +28,7 @@ export type Context = VerifierContext & {
   readonly revocations: Revocations
   readonly passwords: Passwords
   readonly clients: Clients
+  readonly jobs: Jobs
 }
 
 export type OpenContext = {
@@ -40,13 +42,15 @@ export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: K
 
 /** Opens the (migrated) database, loads keys, endings and clients, tests the hashing module; the caches keep themselves current. */
 export async function openContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<OpenContext> {
-  const { db, close: closeDatabase } = openDatabase(databaseUrl, { log })
+  const { db, pool, close: closeDatabase } = openDatabase(databaseUrl, { log })
   const passwords = new Passwords(config)
   const revocations = new Revocations({ db, log, feedCursor: config.feedCursor })
   const clients = new Clients({ db, log })
+  const jobs = new Jobs({ pool, log })
   const opened: { stop: () => void }[] = [revocations, clients]
   const close = async () => {
     for (const cache of opened) cache.stop()
+    await jobs.stop()
     await closeDatabase()
   }
   try {
@@ -59,8 +63,9 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
       retryUnavailable(async () => await keyring.start()).then(async () => await retryUnavailable(async () => await clients.start())),
       retryUnavailable(async () => await revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 })),
       passwords.selfTest(),
+      retryUnavailable(async () => await jobs.start()),
     ])
-    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients }, close }
+    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs }, close }
   } catch (error) {
     await close()
     throw error

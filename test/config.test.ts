@@ -4,7 +4,7 @@ import t from 'tap'
 import { ConfigError, loadConfig, printableConfig, variables } from '../src/config.ts'
 
 const kek = (id = 'k') => `${id}:${randomBytes(32).toString('base64')}`
-const PRODUCTION = { NODE_ENV: 'production', DATABASE_URL: 'postgresql://u:p@db/app', PUBLIC_URL: 'https://auth.example.com', KEY_ENCRYPTION_KEY: kek() }
+const PRODUCTION = { NODE_ENV: 'production', DATABASE_URL: 'postgresql://u:p@db/app', PUBLIC_URL: 'https://auth.example.com', KEY_ENCRYPTION_KEY: kek(), MAIL_URL: 'smtp://u:p@mail' }
 
 const load = (env: Record<string, string>, files: Record<string, string> = {}) => loadConfig(env, path => {
   if (!Object.hasOwn(files, path)) throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' })
@@ -21,7 +21,7 @@ function faults (env: Record<string, string>, files?: Record<string, string>): r
 t.test('nothing set is a development start with its relaxations named', async t => {
   const config = load({})
   t.match(config, { production: false, publicUrl: 'http://localhost:3000', tokenAudience: 'http://localhost:3000', port: 3000, requireVerifiedEmail: false, docs: true, drainSeconds: 0 })
-  t.strictSame(config.relaxations, ['embedded PostgreSQL', 'generated key-encryption key', 'e-mail addresses are not verified'])
+  t.strictSame(config.relaxations, ['embedded PostgreSQL', 'generated key-encryption key', 'mail is printed, not sent', 'e-mail addresses are not verified'])
   t.throws(() => { (config as { port: number }).port = 1 }, 'and nobody changes it afterwards')
 })
 
@@ -34,8 +34,8 @@ t.test('production with all it needs starts without any relaxation', async t => 
 
 t.test('production says all that is missing at once', async t => {
   const found = faults({ NODE_ENV: 'production' })
-  t.equal(found.length, 3)
-  for (const name of ['DATABASE_URL', 'KEY_ENCRYPTION_KEY', 'PUBLIC_URL']) t.ok(found.some(fault => fault.startsWith(name)), name)
+  t.equal(found.length, 4)
+  for (const name of ['DATABASE_URL', 'KEY_ENCRYPTION_KEY', 'PUBLIC_URL', 'MAIL_URL']) t.ok(found.some(fault => fault.startsWith(name)), name)
   t.strictSame(faults({ ...PRODUCTION, PUBLIC_URL: 'http://auth.example.com' }), ['PUBLIC_URL must be https in production'])
   for (const url of ['http://localhost.evil.example', 'http://127.0.0.1.evil.example']) t.strictSame(faults({ ...PRODUCTION, PUBLIC_URL: url }), ['PUBLIC_URL must be https in production'], url)
   t.strictSame(faults({ ...PRODUCTION, PUBLIC_URL: 'http://localhost:3000' }), [], 'a try-out on one machine')

@@ -2,13 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Log } from '../log.ts'
-import { PrismaClient } from './generated/client.ts'
+import { Prisma, PrismaClient } from './generated/client.ts'
 import { isConflict, isUnavailable } from './faults.ts'
 
-/** What a store works on. Stores speak SQL through it: one call is one round trip. */
-export type Db = PrismaClient
+/** What a store works on: a database, or a transaction in it. Stores speak SQL through it: one call is one round trip. */
+export type Db = Prisma.TransactionClient
 
-export type Database = { db: Db, close: () => Promise<void> }
+/** For libraries that speak SQL by themselves: counters and jobs. */
+export type Pool = pg.Pool
+
+export type Database = { db: PrismaClient, pool: Pool, close: () => Promise<void> }
 
 /**
  * Every wait is bounded, so that a database that is away, or behind a network that swallows packets, answers as
@@ -31,11 +34,22 @@ export function openDatabase (url: string, { log }: { log: Log }): Database {
   const db = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false, onConnectionError: () => {} }) })
   return {
     db,
+    pool,
     close: async () => {
       await db.$disconnect()
       await pool.end()
     },
   }
+}
+
+/**
+ * Everything `work` does through the context that it is given happens, or nothing does. The context is replaced, so that the
+ * outer connection cannot be used by mistake; within a transaction already, `work` joins it. No hashing, signing or network in here.
+ */
+export async function inTransaction<C extends { db: Db }, T> (ctx: C, work: (ctx: C) => Promise<T>): Promise<T> {
+  const { db } = ctx
+  if (!(db instanceof PrismaClient)) return await work(ctx)
+  return await retryConflicts(async () => await db.$transaction(async tx => await work({ ...ctx, db: tx }), { maxWait: 1_500, timeout: 4_000 }))
 }
 
 /** Runs a single statement again when the database asked for that (serialisation failure, deadlock), at most three times. */

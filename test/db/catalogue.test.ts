@@ -21,20 +21,27 @@ const questions = {
 
 const expected: Record<keyof typeof questions, object[]> = {
   constraints: [
+    { table: 'audit_event', definition: "CHECK ((outcome = ANY (ARRAY['success'::text, 'failure'::text])))" },
     { table: 'client', definition: 'CHECK (((secret_digest IS NULL) <> (jwks IS NULL)))' },
     { table: 'signing_key', definition: "CHECK ((use = ANY (ARRAY['at'::text, 'rt'::text, 'ft'::text])))" },
     { table: 'users', definition: 'CHECK ((status = ANY (ARRAY[1, 2])))' },
   ],
-  storage: [{ table: 'refresh_spent', options: 'fillfactor=80, autovacuum_vacuum_scale_factor=0.05' }],
+  // rate_limit is UNLOGGED.
+  storage: [{ table: 'rate_limit', options: null }, { table: 'refresh_spent', options: 'fillfactor=80, autovacuum_vacuum_scale_factor=0.05' }],
   'one-byte columns': [{ table: 'revocation', column: 'kind' }],
   defaults: [
+    ['audit_event.at', 'now()'],
+    ['audit_event.data', "'{}'::jsonb"],
     ['client.created_at', 'now()'],
     ['client.scopes', 'ARRAY[]::text[]'],
     ['credential.changed_at', 'now()'],
+    ['credential.fail_known', '0'],
+    ['credential.fail_unknown', '0'],
     ['installation.created_at', 'now()'],
     ['installation.id', 'gen_random_uuid()'],
     ['installation.max_access_token_seconds', '0'],
     ['installation.max_session_seconds', '0'],
+    ['rate_limit.points', '0'],
     ['refresh_spent.burst', '0'],
     ['refresh_spent.late', '0'],
     ['revocation.created_at', 'now()'],
@@ -45,11 +52,12 @@ const expected: Record<keyof typeof questions, object[]> = {
     ['users.claims', "'{}'::jsonb"],
     ['users.created_at', 'now()'],
     ['users.epoch', '1'],
+    ['users.profile', "'{}'::jsonb"],
     ['users.roles', 'ARRAY[]::text[]'],
     ['users.status', '1'],
     ['users.updated_at', 'now()'],
   ].map(([column, value]) => ({ column, value })),
-  'partial and expression indexes': [],
+  'partial and expression indexes': [{ index: 'users_unverified' }],
   'triggers, rules and functions': [],
   sequences: [],
 }
