@@ -13,6 +13,10 @@ export type Pool = pg.Pool
 
 export type Database = { db: PrismaClient, pool: Pool, close: () => Promise<void> }
 
+/** What can begin a transaction. The client is a proxy that is an instance of nothing, and a transaction looks much like it. */
+const databases = new WeakSet<Db>()
+const canBegin = (db: Db): db is PrismaClient => databases.has(db)
+
 /**
  * Every wait is bounded, so that a database that is away, or behind a network that swallows packets, answers as
  * `database_unavailable` within two seconds instead of holding requests.
@@ -32,6 +36,7 @@ export function openDatabase (url: string, { log }: { log: Log }): Database {
   // Without a listener, losing an idle connection would end the process.
   pool.on('error', error => log.warn({ err: error.message }, 'database connection lost'))
   const db = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false, onConnectionError: () => {} }) })
+  databases.add(db)
   return {
     db,
     pool,
@@ -48,7 +53,7 @@ export function openDatabase (url: string, { log }: { log: Log }): Database {
  */
 export async function inTransaction<C extends { db: Db }, T> (ctx: C, work: (ctx: C) => Promise<T>): Promise<T> {
   const { db } = ctx
-  if (!(db instanceof PrismaClient)) return await work(ctx)
+  if (!canBegin(db)) return await work(ctx)
   return await retryConflicts(async () => await db.$transaction(async tx => await work({ ...ctx, db: tx }), { maxWait: 1_500, timeout: 4_000 }))
 }
 
