@@ -18,6 +18,9 @@ export const isUnavailable = (error: unknown): boolean => causes(error).some(({ 
 export const isConflict = (error: unknown): boolean => causes(error).some(({ code, originalCode, kind }) =>
   kind === 'TransactionWriteConflict' || code === 'P2034' || [code, originalCode].some(value => value === '40001' || value === '40P01'))
 
+/** Waited for a row that another transaction holds, and gave up (SET LOCAL lock_timeout). */
+export const isLockTimeout = (error: unknown): boolean => causes(error).some(({ code, originalCode }) => [code, originalCode].includes('55P03'))
+
 function causes (error: unknown): Cause[] {
   const found: Cause[] = []
   for (let next = error; typeof next === 'object' && next !== null && found.length < 6;) {

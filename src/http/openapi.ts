@@ -31,6 +31,7 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
         { name: 'Account', description: 'The signed-in user' },
         { name: 'Verification', description: 'For other services and gateways' },
         { name: 'Services', description: 'Services that call with a name of their own (OAuth)' },
+        { name: 'Administration', description: 'For administrators: an access token with the scope `admin`' },
         { name: 'Operation', description: 'For the platform' },
       ],
       components: {

@@ -9,6 +9,7 @@ const classes = {
   verify: null,
   session: 300,
   account: 120,
+  admin: 300,
   'sign-in': 60,
   'sign-up': 30,
   /** Probes of the platform. */

@@ -12,7 +12,7 @@ export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'T
 export const Password = Type.String({ minLength: 1, maxLength: 1024, description: 'Compared exactly, in Unicode NFC.', examples: ['a long enough pass phrase'] })
 export const RefreshToken = Type.String({ minLength: 1, maxLength: 8192, description: 'Opaque to the client.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIsImtpZCI6Ij…'] })
 export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', examples: ['01930f4e-8a3b-7c2d-9e1f-0a1b2c3d4e5f'] })
-const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
+export const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
 
 const UserSchema = Strict({
   id: Uuid,
@@ -32,6 +32,16 @@ const tokenMembers = {
 
 const TokensSchema = Strict(tokenMembers, { $id: 'Tokens', title: 'Tokens' })
 const SignedInSchema = Strict({ ...tokenMembers, user: Type.Ref('User') }, { $id: 'SignedIn', title: 'SignedIn' })
+
+/** For `schema.querystring` of a list: how many, and from where. */
+export const pageQuery = {
+  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$', description: 'How many items at most; 1 to 100.', default: '50', examples: ['50'] })),
+  cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{40,1024}$', description: '`next` of the page before, with the same filters. Valid for a day, on any node, for whom it was given to.' })),
+}
+export const limitOf = ({ limit }: { limit?: string }): number => Number(limit ?? 50)
+
+/** A page of a list: `next` leads to the one after it, and is null on the last. */
+export const Page = (item: TSchema, options: object = {}) => Strict({ items: Type.Array(item), next: Type.Union([Type.String(), Type.Null()], { description: '`cursor` of the next page; null: this is the last.' }) }, options)
 
 const ProblemSchema = Strict({
   type: Type.String({ examples: ['about:blank'] }),

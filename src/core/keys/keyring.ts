@@ -64,6 +64,9 @@ export class Keyring implements PublicKeys {
     return use === 'at' && !this.#isPublished(key) ? undefined : key
   }
 
+  /** Every key of a use that may still open what it closed, where what was closed does not name its key. */
+  usable (use: KeyUse): Key[] { return [...this.#keys.values()].filter(key => key.use === use && !key.compromised) }
+
   /**
    * As `find`, after one coalesced reload when the kid is unknown (a key made elsewhere a moment ago). At most one reload
    * in five seconds, however many kids are tried. `fresh` says whether the ring was re-read since the call began, so
