@@ -4,7 +4,7 @@ import { MISUSED, type Command, type Environment } from './command.ts'
 const commands: Record<string, { usage: string, load: () => Promise<Command> }> = {
   serve: { usage: 'serve                  start the service (migrates the database first)', load: async () => (await import('./serve.ts')).serve },
   migrate: { usage: 'migrate up|status      apply or list the migrations of this build', load: async () => (await import('./migrate.ts')).migrate },
-  keys: { usage: 'keys list|revoke KID   signing keys, their slots and states; end one that may have leaked', load: async () => (await import('./keys.ts')).keys },
+  keys: { usage: 'keys list|rotate|revoke KID\n                         signing keys and what each does; put a new one in its place; end one that may have leaked', load: async () => (await import('./keys.ts')).keys },
   sessions: { usage: 'sessions revoke-all    end every session of everybody', load: async () => (await import('./sessions.ts')).sessions },
   users: { usage: 'users disable --email E\n                         close an account and end its sessions', load: async () => (await import('./users.ts')).users },
   clients: { usage: 'clients create --name N [--scope "A B"] [--jwks FILE] | list | delete ID\n                         services that call this one; a secret is shown once', load: async () => (await import('./clients.ts')).clients },

@@ -45,7 +45,7 @@ t.test('keys list shows what each key is for and nothing that signs', async t =>
   const lines = stdout.trim().split('\n').map(line => line.split('\t'))
   const rows = await sql<{ use: string, kid: string, alg: string }>('SELECT use, kid, alg FROM signing_key ORDER BY slot, use')
   t.strictSame(lines.map(([use, kid, alg]) => `${use} ${kid} ${alg}`).sort(), rows.map(({ use, kid, alg }) => `${use} ${kid} ${alg}`).sort())
-  t.strictSame(lines.map(line => line.at(-1)).sort(), ['current', 'current', 'current', 'next', 'next', 'next'])
+  t.strictSame(lines.map(line => line.at(-1)).sort(), ['next', 'next', 'next', 'signing', 'signing', 'signing'])
 })
 
 t.test('config print shows every setting in force and no secret, also one that came from a file', async t => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { KeyEncryptionKeys } from '../../src/config-values.ts'
+import { NOWHERE } from '../../src/core/audit/events.ts'
 import { generateKey } from '../../src/core/keys/generate.ts'
 import { Keyring } from '../../src/core/keys/keyring.ts'
 import { sealKey } from '../../src/core/keys/sealing.ts'
@@ -79,7 +80,7 @@ t.test('a node that lacks the new key-encryption key still stops at once using a
   const fresh = keks('new')
   await ringOn(db, new Map([...fresh, ...old])).reload() // a node of the next deployment moves the keys over
   const { kid } = behind.signingKey('rt', now())
-  await compromiseKey(db, kid)
+  await compromiseKey({ db, clock: systemClock }, kid, { actor: 'system', source: NOWHERE })
   await ringOn(db, new Map([...keks('newer'), ...fresh])).reload() // its replacement is there too, and does not open here
   await t.rejects(behind.reload(), { name: 'StartError' })
   t.equal(behind.find('rt', kid), undefined)
@@ -127,7 +128,7 @@ t.test('names of the language, keys of another use and compromised keys are not 
   t.equal(ring.find('at', struck.kid), undefined)
   t.notOk(kidsOf(ring).includes(struck.kid), 'not in the JWKS either')
   t.match(ring.signingKey('at', now()), { slot: struck.slot + 1, rev: 0, compromised: false }, 'what verifiers have already signs next')
-  const replacement = ring.signingKey('at', now() + 301)
+  const replacement = ring.signingKey('at', now() + 421)
   t.match(replacement, { slot: struck.slot, rev: 1, compromised: false }, 'and the replacement once they can have it')
   t.ok(kidsOf(ring).includes(replacement.kid), 'so it is in the JWKS at once')
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isPublished, KEY_USES, keyToSignWith, missingKeys, slotAt } from '../../src/core/keys/schedule.ts'
+import { isPublished, KEY_USES, keyStates, keyToSignWith, leadSecondsOf, missingKeys, slotAt } from '../../src/core/keys/schedule.ts'
 
 const DAY = 86_400
 const key = (slot: number, more: object = {}) => ({ use: 'at' as const, slot, rev: 0, compromised: false, createdAt: 0, ...more })
@@ -69,4 +69,25 @@ t.test('a public key stays in the JWKS until the last token signed with it has e
   t.notOk(isPublished(key(5), end, 100, 600))
   t.ok(isPublished(key(6), 500, 100, 600), 'the next slot\'s is there early')
   t.notOk(isPublished(key(5, { compromised: true }), 500, 100, 600))
+})
+
+t.test('a key waits until every node and every relay shows it and no older key set may be used; one that only nodes verify does not', async t => {
+  const settings = { keySlotSeconds: 30 * DAY, jwksMaxAgeSeconds: 300 }
+  t.equal(leadSecondsOf('at', settings), 420, 'a minute for the nodes, one for relays, and what caches may keep')
+  t.equal(leadSecondsOf('rt', settings), 0)
+  for (const jwksMaxAgeSeconds of [1, 300]) {
+    const keySlotSeconds = 4 * jwksMaxAgeSeconds
+    t.ok(leadSecondsOf('at', { keySlotSeconds, jwksMaxAgeSeconds }) < keySlotSeconds * 0.8, 'in the shortest slot too the next slot\'s key is old enough in time')
+  }
+})
+
+t.test('an operator sees what each key does', async t => {
+  const settings = { keySlotSeconds: DAY, jwksMaxAgeSeconds: 300, accessTokenTtlSeconds: 600, sessionMaxSeconds: 30 * DAY }
+  const now = 5.5 * DAY
+  const states = (...keys: ReturnType<typeof key>[]) => keyStates(keys, now, settings).map(({ state }) => state)
+  t.strictSame(states(key(5), key(6), key(4), key(2)), ['signing', 'next', 'verifying', 'past'])
+  t.strictSame(states(key(5), key(5, { rev: 1, createdAt: now - 60 }), key(6)), ['signing', 'waiting', 'next'])
+  t.strictSame(states(key(5), key(5, { rev: 1, createdAt: now - 421 }), key(6)), ['verifying', 'signing', 'next'])
+  t.strictSame(states(key(5, { compromised: true }), key(6)), ['revoked', 'signing'])
+  t.strictSame(states(key(2, { use: 'rt' as never }), key(2, { use: 'ft' as never })), ['verifying', 'past'], 'refresh tokens outlive links')
 })

@@ -2,10 +2,12 @@ import type { KeyEncryptionKeys } from '../../config-values.ts'
 import type { Db } from '../../db/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../log.ts'
+import type { AuditEvent } from '../audit/events.ts'
 import { startLoop } from '../loop.ts'
 import { generateKey, privatePem, publicPem } from './generate.ts'
 import type { PublicKeys, PublishedKey } from './public-keys.ts'
-import { isPublished, keyToSignWith, missingKeys, refreshEveryMs, slotAt, type KeyUse } from './schedule.ts'
+import { rotateSigningKey, type Rotation } from './rotate.ts'
+import { isPublished, keyToSignWith, leadSecondsOf, missingKeys, refreshEveryMs, slotAt, type KeyUse } from './schedule.ts'
 import { sealKey, unsealKey } from './sealing.ts'
 import { insertKey, loadKeys, rewrapKey, type KeyRow } from './store.ts'
 
@@ -83,9 +85,9 @@ export class Keyring implements PublicKeys {
 
   /** @param unixSeconds database time of what is signed, so that every node picks the same key */
   signingKey (use: KeyUse, unixSeconds: number): Key {
-    const { keySlotSeconds, jwksMaxAgeSeconds } = this.#deps.settings
+    const { settings } = this.#deps
     const key = keyToSignWith(this.#keys.values(), use, {
-      slot: slotAt(unixSeconds, keySlotSeconds), at: unixSeconds, leadSeconds: use === 'at' ? jwksMaxAgeSeconds : 0,
+      slot: slotAt(unixSeconds, settings.keySlotSeconds), at: unixSeconds, leadSeconds: leadSecondsOf(use, settings),
     })
     if (!key) throw new Error(`no usable ${use} key for ${unixSeconds}`)
     return key
@@ -99,6 +101,13 @@ export class Keyring implements PublicKeys {
   #isPublished (key: Key): boolean {
     const { clock, settings } = this.#deps
     return isPublished(key, clock.now() / 1000 + this.#skew, settings.keySlotSeconds, settings.accessTokenTtlSeconds)
+  }
+
+  /** Planned, by hand. This node shows the new key at once, others when they look. */
+  async rotate (by: Pick<AuditEvent, 'actor' | 'source'>): Promise<Rotation> {
+    const rotation = await rotateSigningKey(this.#deps, by)
+    await this.reread()
+    return rotation
   }
 
   /** A key was revoked: what is being read at this moment may be from before that, so it is read again, until it was. */

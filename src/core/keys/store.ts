@@ -1,6 +1,9 @@
 import type { Db } from '../../db/client.ts'
 import { Prisma } from '../../db/generated/client.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
+import type { AuditEvent } from '../audit/events.ts'
+import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
 import type { KeyAlg, NewKey, PublicJwk } from './generate.ts'
 import type { KeyUse } from './schedule.ts'
@@ -9,6 +12,9 @@ export type KeyRow = {
   use: KeyUse, slot: number, rev: number, kid: string, alg: KeyAlg, public_jwk: PublicJwk | null
   private_enc: Uint8Array, kek_id: string, created_at: number, compromised: boolean
 }
+
+/** Who did it, for the audit trail. */
+type By = Pick<AuditEvent, 'actor' | 'source'>
 
 /** Every key that a living token can name, and the database's time. */
 export async function loadKeys (db: Db, horizonSeconds: number, slotSeconds: number): Promise<{ rows: KeyRow[], now: number }> {
@@ -24,14 +30,15 @@ export async function loadKeys (db: Db, horizonSeconds: number, slotSeconds: num
 /**
  * K1: makes a usable key exist in a slot. Of any number of nodes one wins; the losers throw their key away and re-read.
  * `rev` is authenticated by the seal, so the row is only written when it is the revision that comes next.
+ * @param over also where the slot has a good key: a rotation
  */
-export async function insertKey (db: Db, key: NewKey & { use: KeyUse, slot: number, rev: number, sealed: Buffer, kekId: string }): Promise<boolean> {
+export async function insertKey (db: Db, key: NewKey & { use: KeyUse, slot: number, rev: number, sealed: Buffer, kekId: string }, { over = false } = {}): Promise<boolean> {
   const rows = await db.$queryRaw<{ kid: string }[]>`
     INSERT INTO signing_key (use, slot, rev, kid, alg, public_jwk, private_enc, kek_id)
     SELECT ${key.use}::text, ${key.slot}::bigint, coalesce(max(rev) + 1, 0)::smallint, ${key.kid}::text, ${key.alg}::text,
       ${key.publicJwk === null ? null : JSON.stringify(key.publicJwk)}::jsonb, ${key.sealed}::bytea, ${key.kekId}::text
     FROM signing_key WHERE use = ${key.use}::text AND slot = ${key.slot}::bigint
-    HAVING coalesce(bool_and(compromised_at IS NOT NULL), true) AND coalesce(max(rev) + 1, 0) = ${key.rev}::int
+    HAVING (${over}::bool OR coalesce(bool_and(compromised_at IS NOT NULL), true)) AND coalesce(max(rev) + 1, 0) = ${key.rev}::int
     ON CONFLICT (use, slot, rev) DO NOTHING RETURNING kid`
   return rows.length === 1
 }
@@ -48,12 +55,13 @@ export const isCompromised = (kid: string) => Prisma.sql`EXISTS (SELECT 1 FROM s
 const KEY_ENTRY_HOURS = 24
 
 /**
- * Emergency: a key leaves the key set for ever, and the feed says so, in one statement.
+ * Emergency: a key leaves the key set for ever, and the feed and the audit trail say so, in one statement.
  * @returns false when there is no such key
  */
-export async function compromiseKey (db: Db, kid: string): Promise<boolean> {
+export async function compromiseKey ({ db, clock }: { db: Db, clock: Clock }, kid: string, by: By): Promise<boolean> {
   return await db.$executeRaw`
-    WITH k AS (UPDATE signing_key SET compromised_at = coalesce(compromised_at, now()) WHERE kid = ${kid}::text RETURNING 1)
+    WITH k AS (UPDATE signing_key SET compromised_at = coalesce(compromised_at, now()) WHERE kid = ${kid}::text RETURNING 1),
+    audit AS (${eventFor({ type: 'key.revoked', ...by, data: { kid } }, clock, 'k')})
     INSERT INTO revocation (kind, id, val, expires_at)
     SELECT 'k', ${revocationId('k', kid)}::bytea, 0, now() + make_interval(hours => ${KEY_ENTRY_HOURS}::int) FROM k` > 0
 }
@@ -62,9 +70,11 @@ export async function compromiseKey (db: Db, kid: string): Promise<boolean> {
  * The breach button, one statement: every refresh token dies with its key, every access token issued before this second
  * with the entry `a`. A handful of rows, however many sessions; nodes make fresh keys as soon as they read the feed.
  */
-export async function revokeEverything (db: Db): Promise<void> {
+export async function revokeEverything ({ db, clock }: { db: Db, clock: Clock }, by: By): Promise<void> {
   await db.$executeRaw`
-    WITH k AS (UPDATE signing_key SET compromised_at = now() WHERE use = 'rt' AND compromised_at IS NULL RETURNING kid)
+    WITH k AS (UPDATE signing_key SET compromised_at = now() WHERE use = 'rt' AND compromised_at IS NULL RETURNING kid),
+    one AS (SELECT 1),
+    audit AS (${eventFor({ type: 'everything.revoked', ...by }, clock, 'one')})
     INSERT INTO revocation (kind, id, val, expires_at)
     SELECT 'k', substring(sha256(convert_to('k:' || kid, 'UTF8')) for 12), 0, now() + make_interval(hours => ${KEY_ENTRY_HOURS}::int) FROM k
     UNION ALL SELECT 'a', ${revocationId('a', '')}::bytea, ceil(extract(epoch FROM now()))::int, now() + ${retention}`
