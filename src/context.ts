@@ -3,9 +3,11 @@ import { Jobs } from './core/jobs/jobs.ts'
 import { enterInstallation } from './core/installation/store.ts'
 import { Keyring } from './core/keys/keyring.ts'
 import type { PublicKeys } from './core/keys/public-keys.ts'
+import { BreachedPasswords } from './core/passwords/breached.ts'
 import { Passwords } from './core/passwords/hash.ts'
 import type { Endings } from './core/revocations/endings.ts'
 import { Revocations } from './core/revocations/live.ts'
+import { Limits } from './core/throttle/limits.ts'
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
 import { openDatabase, retryUnavailable, type Db } from './db/client.ts'
@@ -29,6 +31,8 @@ export type Context = VerifierContext & {
   readonly passwords: Passwords
   readonly clients: Clients
   readonly jobs: Jobs
+  readonly limits: Limits
+  readonly breached: BreachedPasswords
 }
 
 export type OpenContext = {
@@ -47,16 +51,20 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
   const revocations = new Revocations({ db, log, feedCursor: config.feedCursor })
   const clients = new Clients({ db, log })
   const jobs = new Jobs({ pool, log })
+  const breached = new BreachedPasswords({ config, log })
+  let limits: Limits | undefined
   const opened: { stop: () => void }[] = [revocations, clients]
   const close = async () => {
     for (const cache of opened) cache.stop()
     await jobs.stop()
+    await limits?.close()
     await closeDatabase()
   }
   try {
     const { id, maxAccessTokenSeconds, maxSessionSeconds } = await retryUnavailable(async () => await enterInstallation({ db }, config))
     const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey, sessionMaxSeconds: maxSessionSeconds } })
     opened.push(keyring)
+    limits = new Limits({ pool, keyring, log, config })
     revocations.onKeyRevoked(async () => await keyring.reread())
     // Clients after keys, on the same connection: many nodes that start at once need not open a third each.
     await Promise.all([
@@ -65,7 +73,7 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
       passwords.selfTest(),
       retryUnavailable(async () => await jobs.start()),
     ])
-    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs }, close }
+    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs, limits, breached }, close }
   } catch (error) {
     await close()
     throw error

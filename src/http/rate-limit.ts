@@ -1,9 +1,10 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { isShared, type Limits } from '../core/throttle/limits.ts'
 import { AppError } from '../errors.ts'
 
-/** Requests per minute (sign-up: per hour) and address; null: no limit. Local to a node: a pre-filter that costs no round trip, and that the workers of a node share out. */
+/** Requests per minute (sign-up, mail: per hour) and address; null: no limit. Local to a node: a pre-filter that costs no round trip, and that the workers of a node share out. */
 const classes = {
   open: 600,
   verify: null,
@@ -12,17 +13,19 @@ const classes = {
   admin: 300,
   'sign-in': 60,
   'sign-up': 30,
+  /** What sends mail; a route says which mailbox too (`limits.mailbox`). */
+  mail: 30,
   /** Probes of the platform. */
   probe: null,
 } as const
 
 export type RateLimitClass = keyof typeof classes
-const HOURLY: readonly RateLimitClass[] = ['sign-up']
+const HOURLY: readonly RateLimitClass[] = ['sign-up', 'mail']
 
 /** Whom a request counts against: an IPv4 address, also when mapped into IPv6, or an IPv6 /64. */
 export const addressBucket = (request: FastifyRequest): string => normalizeIP(request.ip, 64)
 
-export const rateLimits = fp<{ scale: number, workers: number }>(async (app, { scale, workers }) => {
+export const rateLimits = fp<{ scale: number, workers: number, limits: Limits | null }>(async (app, { scale, workers, limits }) => {
   await app.register(rateLimit, {
     global: false,
     cache: 20_000,
@@ -37,7 +40,12 @@ export const rateLimits = fp<{ scale: number, workers: number }>(async (app, { s
     : [[name, app.rateLimit({ max: Math.ceil(max * scale / workers), timeWindow: HOURLY.includes(name as RateLimitClass) ? 3_600_000 : 60_000 })] as const]))
 
   app.addHook('onRoute', route => {
-    const limiter = limiters.get(route.config?.limit ?? '')
+    const limit = route.config?.limit
+    const limiter = limiters.get(limit ?? '')
     if (limiter) route.onRequest = [...[route.onRequest ?? []].flat(), limiter]
+    // Once the request can be read, for all nodes together. A sign-in counts itself, at the same time as it reads the account.
+    if (limits && isShared(limit) && limit !== 'sign-in') {
+      route.preHandler = [...[route.preHandler ?? []].flat(), async (request: FastifyRequest) => { await limits.attempt(limit, addressBucket(request)) }]
+    }
   })
 }, { name: 'rate-limits' })

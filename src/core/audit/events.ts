@@ -14,7 +14,7 @@ export type Actor = `user:${string}` | `admin:${string}` | `client:${string}` | 
 export type AuditType =
   | 'account.created' | 'account.deleted' | 'account.disabled' | 'account.enabled' | 'account.unlocked'
   | 'email.verified' | 'email.change_requested' | 'email.changed'
-  | 'password.changed' | 'password.reset_requested' | 'password.reset'
+  | 'password.changed' | 'password.refused' | 'password.reset_requested' | 'password.reset'
   | 'profile.changed' | 'roles.changed' | 'claims.changed'
   | 'session.started' | 'session.refused' | 'session.ended' | 'session.reused' | 'session.refreshed_late' | 'sessions.ended'
   | 'client.created' | 'client.deleted' | 'key.rotated' | 'key.revoked' | 'everything.revoked'

@@ -56,6 +56,9 @@ export class Keyring implements PublicKeys {
 
   get ready (): boolean { return this.#keys.size > 0 }
 
+  /** The database's time in seconds, as far as this node's clock has it. */
+  get now (): number { return this.#deps.clock.now() / 1000 + this.#skew }
+
   get readAt (): number { return this.#loadedAt }
 
   /** A key that may still verify: known and not compromised. */
@@ -99,8 +102,8 @@ export class Keyring implements PublicKeys {
   }
 
   #isPublished (key: Key): boolean {
-    const { clock, settings } = this.#deps
-    return isPublished(key, clock.now() / 1000 + this.#skew, settings.keySlotSeconds, settings.accessTokenTtlSeconds)
+    const { settings } = this.#deps
+    return isPublished(key, this.now, settings.keySlotSeconds, settings.accessTokenTtlSeconds)
   }
 
   /** Planned, by hand. This node shows the new key at once, others when they look. */

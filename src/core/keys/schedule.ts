@@ -6,6 +6,9 @@ export const KEY_USES: readonly KeyUse[] = ['at', 'rt', 'ft']
 /** `createdAt` in seconds of the database's time. */
 export type Scheduled = { use: KeyUse, slot: number, rev: number, compromised: boolean, createdAt: number }
 
+/** How long a browser is known to an account: the keys of flows are kept that long, and a slot. */
+export const DEVICE_SECONDS = 365 * 86_400
+
 export const slotAt = (unixSeconds: number, slotSeconds: number): number => Math.floor(unixSeconds / slotSeconds)
 
 /** Often enough that the next slot's key is made, and known everywhere, in the first half of this one. */

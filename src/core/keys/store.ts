@@ -6,7 +6,7 @@ import type { AuditEvent } from '../audit/events.ts'
 import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
 import type { KeyAlg, NewKey, PublicJwk } from './generate.ts'
-import type { KeyUse } from './schedule.ts'
+import { DEVICE_SECONDS, type KeyUse } from './schedule.ts'
 
 export type KeyRow = {
   use: KeyUse, slot: number, rev: number, kid: string, alg: KeyAlg, public_jwk: PublicJwk | null
@@ -22,7 +22,7 @@ export async function loadKeys (db: Db, horizonSeconds: number, slotSeconds: num
     SELECT extract(epoch FROM now())::float8 AS now, k.use, k.slot::float8 AS slot, k.rev::int AS rev, k.kid, k.alg, k.public_jwk, k.private_enc, k.kek_id,
       extract(epoch FROM k.created_at)::float8 AS created_at, k.compromised_at IS NOT NULL AS compromised
     FROM (SELECT 1) one LEFT JOIN signing_key k
-      ON k.slot >= floor((extract(epoch FROM now()) - ${horizonSeconds}::float8) / ${slotSeconds}::int)
+      ON k.slot >= floor((extract(epoch FROM now()) - CASE k.use WHEN 'ft' THEN ${Math.max(horizonSeconds, DEVICE_SECONDS + slotSeconds)}::float8 ELSE ${horizonSeconds}::float8 END) / ${slotSeconds}::int)
     ORDER BY k.slot, k.rev`
   return { rows: rows.filter((row): row is KeyRow & { now: number } => row.kid !== null), now: rows[0]!.now }
 }

@@ -16,7 +16,7 @@ export type Mail =
   /** To the old address: somebody asked for that, or (`done`) it has happened. */
   | { kind: 'email_change_requested' | 'email_changed', user_id: string, old_email: string, new_email: string }
   | { kind: 'password_changed', user_id: string }
-  /** The failures of unknown browsers reached their cap. */
+  /** Wrong guesses reached their cap: no browser of that class (never used by the owner, or used before) can sign in until a reset. */
   | { kind: 'sign_in_locked', user_id: string }
   /** A spent refresh token came back. */
   | { kind: 'session_reused', user_id: string }

@@ -3,7 +3,7 @@ import { dictionary } from '@zxcvbn-ts/language-common'
 export const MAX_PASSWORD_CHARACTERS = 256
 export const MAX_PASSWORD_BYTES = 1_024
 
-export type Weakness = 'too_short' | 'too_long' | 'common' | 'repetitive' | 'contextual'
+export type Weakness = 'too_short' | 'too_long' | 'common' | 'repetitive' | 'contextual' | 'breached'
 
 export const weaknessMessages: Record<Weakness, string> = {
   too_short: 'It is too short.',
@@ -11,6 +11,7 @@ export const weaknessMessages: Record<Weakness, string> = {
   common: 'It is among the passwords that are tried first.',
   repetitive: 'It repeats itself or runs along the keyboard or the alphabet.',
   contextual: 'It is made from your name, your address or the name of this service.',
+  breached: 'It has been seen in a breach of another service.',
 }
 
 const reversed = (text: string): string => [...text].reverse().join('')

@@ -1,5 +1,9 @@
 import { retryConflicts, type Db } from '../../db/client.ts'
+import { Prisma } from '../../db/generated/client.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
+import type { AuditEvent } from '../audit/events.ts'
+import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
 
 export type User = {
@@ -8,7 +12,12 @@ export type User = {
 }
 
 /** What sign-in needs, from one read: the tokens carry these values and never re-read them after hashing. */
-export type SignInRecord = User & { passwordHash: string | null, now: number }
+export type SignInRecord = User & { passwordHash: string | null, failures: Record<Browser, number>, now: number }
+
+/** Who guesses: a browser that the owner has used, or a stranger's. */
+export type Browser = 'known' | 'unknown'
+/** NIST SP 800-63B-4 §3.2.2: at most a hundred wrong guesses in a row, whoever makes them. */
+export const FAILURE_CAPS: Record<Browser, number> = { unknown: 90, known: 10 }
 
 type Row = {
   id: string, email: string, email_verified: boolean, name: string | null, status: number, epoch: number, roles: string[], created_at: Date
@@ -16,11 +25,20 @@ type Row = {
 
 /** One statement: the user, the credential and the database's time. */
 export async function findForSignIn (db: Db, email: string): Promise<SignInRecord | null> {
-  const [row] = await db.$queryRaw<(Row & { password_hash: string | null, now: number })[]>`
+  return await findWithPassword(db, Prisma.sql`u.email = ${email}::text`)
+}
+
+/** The same for somebody who is signed in. */
+export async function findForCheck (db: Db, id: string): Promise<SignInRecord | null> {
+  return await findWithPassword(db, Prisma.sql`u.id = ${id}::uuid`)
+}
+
+async function findWithPassword (db: Db, where: Prisma.Sql): Promise<SignInRecord | null> {
+  const [row] = await db.$queryRaw<(Row & { password_hash: string | null, fail_unknown: number, fail_known: number, now: number })[]>`
     SELECT u.id::text, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.status::int, u.epoch, u.roles, u.created_at,
-      c.password_hash, extract(epoch FROM now())::float8 AS now
-    FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE u.email = ${email}::text`
-  return row ? { ...toUser(row), passwordHash: row.password_hash, now: row.now } : null
+      c.password_hash, coalesce(c.fail_unknown, 0)::int AS fail_unknown, coalesce(c.fail_known, 0)::int AS fail_known, extract(epoch FROM now())::float8 AS now
+    FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE ${where}`
+  return row ? { ...toUser(row), passwordHash: row.password_hash, failures: { unknown: row.fail_unknown, known: row.fail_known }, now: row.now } : null
 }
 
 export async function findUser (db: Db, id: string): Promise<User | null> {
@@ -43,9 +61,45 @@ export async function createUser (db: Db, user: { id: string, email: string, nam
   return row ? toUser(row) : null
 }
 
-/** Compare-and-swap: a password changed during the hash is not put back. */
-export async function replaceHash (db: Db, userId: string, { from, to }: { from: string, to: string }): Promise<void> {
-  await db.$executeRaw`UPDATE credential SET password_hash = ${to}::text WHERE user_id = ${userId}::uuid AND password_hash = ${from}::text`
+const counterOf = (browser: Browser): Prisma.Sql => Prisma.raw(`fail_${browser}`)
+
+/**
+ * A wrong guess and its event, one statement. The guess that reaches the cap is another matter: its owner is told, in one transaction with it.
+ * @param last whether this is that one
+ * @returns false, and nothing is written, where it is not as `last` says
+ */
+export async function countFailure ({ db, clock }: { db: Db, clock: Clock }, userId: string, browser: Browser, { last }: { last: boolean }, event: AuditEvent): Promise<boolean> {
+  const [counter, cap] = [counterOf(browser), FAILURE_CAPS[browser]]
+  return await retryConflicts(() => db.$executeRaw`
+    WITH c AS (UPDATE credential SET ${counter} = least(${counter} + 1, ${cap}::int)
+      WHERE user_id = ${userId}::uuid AND (${counter} = ${cap}::int - 1) = ${last}::bool RETURNING 1)
+    ${eventFor(event, clock, 'c')}`) === 1
+}
+
+/**
+ * A right guess counts only below the cap, judged under the lock of the row: of guesses at the same time no more are ever decided than the cap allows, whichever
+ * comparison ended first. Then the failures before it are forgotten (a counter at its cap is not: only a reset or an administrator reopens it), and a hash of another time is renewed, unless
+ * the password was changed meanwhile.
+ * @returns false, and nothing is written, at the cap
+ */
+export async function acceptGuess ({ db, clock }: { db: Db, clock: Clock }, userId: string, browser: Browser, rehash: { from: string, to: string } | null, event: AuditEvent | null): Promise<boolean> {
+  const { unknown, known } = FAILURE_CAPS
+  const [row] = await retryConflicts(() => db.$queryRaw<{ accepted: boolean }[]>`
+    WITH c AS (SELECT user_id, fail_unknown, fail_known FROM credential WHERE user_id = ${userId}::uuid AND ${counterOf(browser)} < ${FAILURE_CAPS[browser]}::int FOR NO KEY UPDATE),
+    r AS (UPDATE credential t SET
+        fail_unknown = CASE WHEN c.fail_unknown < ${unknown}::int THEN 0 ELSE c.fail_unknown END,
+        fail_known = CASE WHEN c.fail_known < ${known}::int THEN 0 ELSE c.fail_known END,
+        password_hash = CASE WHEN t.password_hash = ${rehash?.from ?? null}::text THEN ${rehash?.to ?? null}::text ELSE t.password_hash END
+      FROM c WHERE t.user_id = c.user_id
+        AND (c.fail_unknown BETWEEN 1 AND ${unknown}::int - 1 OR c.fail_known BETWEEN 1 AND ${known}::int - 1 OR t.password_hash = ${rehash?.from ?? null}::text))
+    ${event ? Prisma.sql`, a AS (${eventFor(event, clock, 'c')})` : Prisma.empty}
+    SELECT EXISTS (SELECT 1 FROM c) AS accepted`)
+  return row!.accepted
+}
+
+/** An account that too many guesses have closed is open again. Whoever does it records it. @returns false when there is no such password */
+export async function unlock (db: Db, userId: string): Promise<boolean> {
+  return await db.$executeRaw`UPDATE credential SET fail_unknown = 0, fail_known = 0 WHERE user_id = ${userId}::uuid` === 1
 }
 
 /**

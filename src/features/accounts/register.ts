@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts'
 import type { Passwords, Waiter } from '../../core/passwords/hash.ts'
-import { passwordWeaknesses, weaknessMessages } from '../../core/passwords/policy.ts'
+import type { BreachedPasswords } from '../../core/passwords/breached.ts'
+import { judgePassword } from '../../core/passwords/judge.ts'
 import { createUser, type User } from '../../core/users/store.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
@@ -8,24 +9,21 @@ import type { Clock } from '../../lib/clock.ts'
 import { canonicalEmail } from '../../lib/email-address.ts'
 import { uuidv7 } from '../../lib/ids.ts'
 
-type Deps = { db: Db, clock: Clock, passwords: Passwords, config: Pick<Config, 'passwordMinLength' | 'requireVerifiedEmail' | 'publicUrl'> }
+type Deps = { db: Db, clock: Clock, passwords: Passwords, breached: BreachedPasswords, config: Pick<Config, 'passwordMinLength' | 'requireVerifiedEmail' | 'publicUrl'> }
 
 /**
  * @returns the new user, or null where the answer must not tell whether the address was new
  * @throws weak_password, email_taken (only where addresses need no confirmation), login_busy
  */
 export async function register (
-  { db, clock, passwords, config }: Deps,
+  deps: Deps,
   input: { email: string, password: string, name?: string },
   waiter: Waiter
 ): Promise<User | null> {
+  const { db, clock, passwords, config } = deps
   const email = canonicalEmail(input.email)
   if (email === null) throw new AppError('invalid_request', { errors: [{ pointer: '/email', code: 'format', message: 'must be an e-mail address' }] })
-  const context = ['stateless-auth', new URL(config.publicUrl).hostname, email, input.name ?? '']
-  const weaknesses = passwordWeaknesses(input.password, { minLength: config.passwordMinLength, context })
-  if (weaknesses.length > 0) {
-    throw new AppError('weak_password', { errors: weaknesses.map(code => ({ pointer: '/password', code, message: weaknessMessages[code] })) })
-  }
+  await judgePassword(deps, input.password, { email, name: input.name ?? null, pointer: '/password' })
   // Hashed whether the address is taken or not: the time must not tell.
   const passwordHash = await passwords.hash(input.password, waiter)
   const user = await createUser(db, { id: uuidv7(clock.now()), email, name: input.name ?? null, passwordHash })

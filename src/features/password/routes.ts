@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
-import { clientGone } from '../../http/client-gone.ts'
-import { addressBucket } from '../../http/rate-limit.ts'
+import { setDeviceCookie } from '../../http/device-cookie.ts'
+import { guesserOf } from '../../http/guesser.ts'
 import { Email, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
 import { tokensAnswer } from '../../http/tokens-answer.ts'
 import { typed } from '../../http/typed.ts'
@@ -10,7 +10,7 @@ import { userAnswer } from '../../http/user-answer.ts'
 import { signIn } from './sign-in.ts'
 
 // Sign-in with a password. Wrong password, unknown address, disabled account and one without a password are one answer,
-// in one time (OWASP ASVS 6.3.8). No row is written: the tokens are the session. A foreign page cannot sign its visitor in.
+// in one time (OWASP ASVS 6.3.8). The tokens are the session: what is written is a line of the audit trail. A foreign page cannot sign its visitor in.
 export async function passwordRoutes (instance: FastifyInstance, { ctx }: { ctx: Context }): Promise<void> {
   typed(instance).post('/v1/auth/login', {
     config: { auth: 'none', limit: 'sign-in', sameSiteOnly: true },
@@ -31,7 +31,10 @@ export async function passwordRoutes (instance: FastifyInstance, { ctx }: { ctx:
       },
     },
   }, async (request, reply) => {
-    const { user, tokens } = await signIn(ctx, request.body, { bucket: addressBucket(request), signal: clientGone(reply) })
-    return { ...tokensAnswer(reply, tokens, request.body.refresh ?? 'cookie'), user: userAnswer(user) }
+    const { refresh = 'cookie', remember = true } = request.body
+    const { user, tokens, device } = await signIn(ctx, request.body, guesserOf(request, reply))
+    const answer = { ...tokensAnswer(reply, tokens, refresh), user: userAnswer(user) }
+    setDeviceCookie(reply, device, { keep: remember })
+    return answer
   })
 }

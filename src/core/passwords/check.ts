@@ -1,0 +1,91 @@
+import { inTransaction, type Db } from '../../db/client.ts'
+import { AppError } from '../../errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { AuditEvent, Source } from '../audit/events.ts'
+import { recordEvent } from '../audit/store.ts'
+import type { Jobs } from '../jobs/jobs.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import { enqueueMail } from '../mail/enqueue.ts'
+import type { Limits } from '../throttle/limits.ts'
+import { readDevice } from '../tokens/device-token.ts'
+import { acceptGuess, countFailure, FAILURE_CAPS, findForCheck, type Browser, type SignInRecord } from '../users/store.ts'
+import type { Passwords, Waiter } from './hash.ts'
+
+type Deps = { db: Db, clock: Clock, keyring: Keyring, passwords: Passwords, limits: Limits, jobs: Jobs }
+
+/** Who guesses: what the browser says it is (its device cookie), where it is, and who waits for the hash. */
+export type Guesser = { device: string | undefined, source: Source, waiter: Waiter }
+
+export type Comparison = {
+  /** Not yet: `settle` may find that the cap was reached meanwhile. */
+  right: boolean
+  rehash: { from: string, to: string } | null
+  browser: Browser
+  /** Its name, where it is a known one. */
+  device: string | null
+  giveBack: () => void
+}
+
+/**
+ * One guess, counted and then compared. No account, none that is active, no password and too many failures are compared with a hash that
+ * nothing matches: the same work, and a capped account's password is not tried at all.
+ * @param email names an address without an account
+ * @throws too_many_requests, login_busy
+ */
+export async function comparePassword (deps: Deps, account: SignInRecord | null, email: string, password: string, by: Guesser): Promise<Comparison> {
+  const hash = account?.active ? account.passwordHash : null
+  const device = account && hash !== null ? await readDevice(deps, { id: account.id, passwordHash: hash }, by.device) : null
+  const browser = device === null ? 'unknown' : 'known'
+  const giveBack = await deps.limits.guess(account ?? { email }, device)
+  const open = account !== null && account.failures[browser] < FAILURE_CAPS[browser]
+  try {
+    const verdict = await deps.passwords.verify(open ? hash : null, password, by.waiter)
+    return { right: verdict.ok, rehash: verdict.ok && verdict.rehash !== null ? { from: hash!, to: verdict.rehash } : null, browser, device, giveBack }
+  } catch (error) {
+    giveBack() // nothing was compared
+    throw error
+  }
+}
+
+/**
+ * Writes what came of it, one statement; until it is written nobody hears of it.
+ * @param right what to record when it was right; null: nothing
+ * @param wrong what to record when it was not, or came too late
+ * @returns whether it was right
+ */
+export async function settle (deps: Deps, account: SignInRecord | null, { right, rehash, browser, giveBack }: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
+  if (right && account && await acceptGuess(deps, account.id, browser, rehash, events.right)) {
+    giveBack()
+    return true
+  }
+  await settleWrong(deps, account, browser, events.wrong)
+  return false
+}
+
+async function settleWrong (deps: Deps, account: SignInRecord | null, browser: Browser, event: AuditEvent): Promise<void> {
+  if (account === null || account.passwordHash === null) { await recordEvent(deps, event); return }
+  const { id } = account
+  if (await countFailure(deps, id, browser, { last: false }, event)) return
+  const reached = await inTransaction(deps, async tx => {
+    if (!await countFailure(tx, id, browser, { last: true }, event)) return false
+    await enqueueMail(tx, { kind: 'sign_in_locked', user_id: id })
+    return true
+  })
+  // Another guess reached it first, or the account went meanwhile.
+  if (!reached && !await countFailure(deps, id, browser, { last: false }, event)) await recordEvent(deps, event)
+}
+
+/**
+ * For somebody who is signed in and about to do what needs the password again: a stolen token must not be good for guessing it.
+ * @param purpose for the audit trail, such as `email.change`
+ * @returns the account as it was read
+ * @throws invalid_credentials, too_many_requests, login_busy; invalid_token when the account is gone
+ */
+export async function checkPassword (deps: Deps, userId: string, password: string, by: Guesser, purpose: string): Promise<SignInRecord & { passwordHash: string }> {
+  const account = await findForCheck(deps.db, userId)
+  if (account === null) throw new AppError('invalid_token')
+  const compared = await comparePassword(deps, account, account.email, password, by)
+  const wrong: AuditEvent = { type: 'password.refused', outcome: 'failure', actor: `user:${userId}`, userId, source: by.source, data: { purpose } }
+  if (!await settle(deps, account, compared, { right: null, wrong })) throw new AppError('invalid_credentials')
+  return { ...account, passwordHash: compared.rehash?.to ?? account.passwordHash! }
+}

@@ -1,0 +1,103 @@
+import { createHmac, hkdfSync } from 'node:crypto'
+import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
+import type { Pool } from '../../db/client.ts'
+import { AppError } from '../../errors.ts'
+import type { Log } from '../../log.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import { postgresCounters, redisCounters, type Allowance, type Counters } from './counters.ts'
+
+/** Classes of routes whose requests are counted for all nodes together: points a window and address, before RATE_LIMIT_SCALE. */
+const perAddress = {
+  'sign-in': { points: 60, seconds: 60 },
+  'sign-up': { points: 30, seconds: 3_600 },
+  mail: { points: 30, seconds: 3_600 },
+} as const
+export type SharedClass = keyof typeof perAddress
+export const isShared = (limit: string | undefined): limit is SharedClass => Object.hasOwn(perAddress, limit ?? '')
+
+const MAILBOX: Allowance = { name: 'm', points: 3, seconds: 3_600 }
+/** A guess a minute, always. */
+const STEADY: Allowance = { name: 'a', points: 1, seconds: 60 }
+/**
+ * And a few at once, which come back after an hour and a half: ninety guesses, the cap of strangers, take 80 minutes, and the window must not begin anew within them.
+ * With the steady one of the first minute, ten for all strangers together, five for a browser that the owner has used.
+ */
+const BURST_SECONDS = 5_400
+const BURSTS = { unknown: { name: 'b', points: 9, seconds: BURST_SECONDS }, known: { name: 'd', points: 4, seconds: BURST_SECONDS } } as const
+
+type Deps = { pool: Pool, keyring: Keyring, log: Log, config: { rateLimitScale: number, redisUrl?: string | undefined } }
+
+/** Limits that hold for all nodes together. Each throws `too_many_requests` with the time to wait, and none tells whether there is an account. */
+export class Limits {
+  readonly #deps: Deps
+  readonly #counters: Counters
+  readonly #addresses: ReadonlyMap<SharedClass, RateLimiterAbstract>
+  readonly #mailbox: RateLimiterAbstract
+  readonly #steady: RateLimiterAbstract
+  readonly #bursts: { unknown: RateLimiterAbstract, known: RateLimiterAbstract }
+  /** What is given back without anybody waiting for it. */
+  readonly #returning = new Set<Promise<unknown>>()
+
+  constructor (deps: Deps) {
+    const { pool, log, config: { rateLimitScale, redisUrl } } = this.#deps = deps
+    const { counter } = this.#counters = redisUrl === undefined ? postgresCounters(pool) : redisCounters(redisUrl, log)
+    this.#addresses = new Map(Object.entries(perAddress).map(([name, { points, seconds }]) => [name as SharedClass, counter({ name, points: points * rateLimitScale, seconds })]))
+    this.#mailbox = counter(MAILBOX)
+    this.#steady = counter(STEADY)
+    this.#bursts = { unknown: counter(BURSTS.unknown), known: counter(BURSTS.known) }
+  }
+
+  /** Every request of such a route counts against its address, whatever comes of it. @param address as `addressBucket` writes it */
+  async attempt (limit: SharedClass, address: string): Promise<void> {
+    await take([this.#addresses.get(limit)!], address)
+  }
+
+  /** One mail to this address. An address without an account counts like one with. @param email canonical */
+  async mailbox (email: string): Promise<void> {
+    await take([this.#mailbox], this.#nameOf(email))
+  }
+
+  /**
+   * One guess at a password, counted before it is compared, so that guesses at the same time cannot all be the last one. Who guessed right gives it back.
+   * @param account its id, or an address that has none
+   * @param device the browser, where the owner has used it before
+   * @returns how to give it back
+   */
+  async guess (account: { id: string } | { email: string }, device: string | null): Promise<() => void> {
+    const key = `${'id' in account ? account.id : this.#nameOf(account.email)}:${device ?? '*'}`
+    const taken = await take([this.#steady, device === null ? this.#bursts.unknown : this.#bursts.known], key)
+    return () => {
+      const returning = taken.reward(key, 1)
+        .catch((error: Error) => { this.#deps.log.debug({ err: error.message }, 'a guess was not given back') })
+        .finally(() => this.#returning.delete(returning))
+      this.#returning.add(returning)
+    }
+  }
+
+  async close (): Promise<void> {
+    await Promise.all(this.#returning)
+    this.#counters.close()
+  }
+
+  /** The table says nothing about who tried to reach whom. With the key of the slot its counts begin anew, once in a slot. */
+  #nameOf (email: string): string {
+    const { keyring } = this.#deps
+    const key = hkdfSync('sha256', keyring.signingKey('ft', keyring.now).secret, '', 'throttle/address', 32)
+    return createHmac('sha256', Buffer.from(key)).update(email).digest('base64url')
+  }
+}
+
+/** One point, from the first that has one. @returns which it was */
+async function take (counters: readonly RateLimiterAbstract[], key: string): Promise<RateLimiterAbstract> {
+  let waitMs = Infinity
+  for (const counter of counters) {
+    try {
+      await counter.consume(key)
+      return counter
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal
+      waitMs = Math.min(waitMs, refusal.msBeforeNext)
+    }
+  }
+  throw new AppError('too_many_requests', { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) })
+}

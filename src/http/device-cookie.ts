@@ -1,0 +1,11 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { HOST_COOKIE } from './session-cookie.ts'
+
+const NAME = '__Host-did'
+
+export const readDeviceCookie = (request: FastifyRequest): string | undefined => request.cookies[NAME]
+
+/** @param keep false: until the browser closes, where its user is not to be remembered */
+export function setDeviceCookie (reply: FastifyReply, { token, maxAge }: { token: string, maxAge: number }, { keep = true } = {}): void {
+  reply.setCookie(NAME, token, { ...HOST_COOKIE, ...(keep && { maxAge }) })
+}
