@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { COMMAND_LINE } from '../core/audit/events.ts'
 import { registerClient } from '../core/clients/register.ts'
 import { deleteClient, listClients } from '../core/clients/store.ts'
 import { AppError, StartError } from '../errors.ts'
@@ -20,8 +21,8 @@ async function create (args: string[], env: Environment): Promise<number> {
   if (given?.name === undefined) return MISUSED
   const { name, scope = '', jwks: file } = given
   const jwks = file === undefined ? undefined : read(file)
-  return await withDatabase(env, async ({ db }) => {
-    const { id, secret } = await registerClient({ db }, { name, scope, jwks }).catch((error: unknown) => {
+  return await withDatabase(env, async deps => {
+    const { id, secret } = await registerClient(deps, { name, scope, jwks }, COMMAND_LINE).catch((error: unknown) => {
       throw error instanceof AppError ? new StartError(error.message) : error
     })
     process.stdout.write(`client_id=${id}\n${secret === null ? '' : `client_secret=${secret}\n`}`)
@@ -50,8 +51,8 @@ const list = async (env: Environment): Promise<number> => await withDatabase(env
 })
 
 /** Its credentials and the tokens it holds are refused by every node within a second. */
-const remove = async (id: string, env: Environment): Promise<number> => await withDatabase(env, async ({ db }) => {
-  if (!isUuid(id) || !await deleteClient(db, id)) throw new StartError(`There is no client "${id}"; \`clients list\` shows them.`)
+const remove = async (id: string, env: Environment): Promise<number> => await withDatabase(env, async deps => {
+  if (!isUuid(id) || !await deleteClient(deps, id, COMMAND_LINE)) throw new StartError(`There is no client "${id}"; \`clients list\` shows them.`)
   process.stdout.write(`deleted ${id}; its tokens have ended\n`)
   return 0
 })

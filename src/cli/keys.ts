@@ -1,8 +1,9 @@
 import { rotateSigningKey } from '../core/keys/rotate.ts'
 import { keyStates } from '../core/keys/schedule.ts'
+import { COMMAND_LINE } from '../core/audit/events.ts'
 import { compromiseKey, loadKeys } from '../core/keys/store.ts'
 import { StartError } from '../errors.ts'
-import { BY_HAND, MISUSED, type Command, type Environment } from './command.ts'
+import { MISUSED, type Command, type Environment } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
 const TEN_YEARS = 10 * 365 * 86_400
@@ -25,14 +26,14 @@ const list = async (env: Environment): Promise<number> => await withDatabase(env
 
 /** Planned: nobody who verifies notices. */
 const rotate = async (env: Environment): Promise<number> => await withDatabase(env, async ({ config, ...deps }) => {
-  const { kid, signsFrom } = await rotateSigningKey({ ...deps, settings: { ...config, keyEncryptionKey: deps.keyEncryptionKey } }, BY_HAND)
+  const { kid, signsFrom } = await rotateSigningKey({ ...deps, settings: { ...config, keyEncryptionKey: deps.keyEncryptionKey } }, COMMAND_LINE)
   process.stdout.write(`${kid} is published, and signs from ${new Date(signsFrom * 1000).toISOString()}\n`)
   return 0
 })
 
 /** For a key that may have leaked. What it signed is refused by every node within a second; it never comes back. */
 const revoke = async (kid: string, env: Environment): Promise<number> => await withDatabase(env, async deps => {
-  if (!await compromiseKey(deps, kid, BY_HAND)) throw new StartError(`There is no key "${kid}"; \`keys list\` shows them.`)
+  if (!await compromiseKey(deps, kid, COMMAND_LINE)) throw new StartError(`There is no key "${kid}"; \`keys list\` shows them.`)
   process.stdout.write(`revoked ${kid}; nodes sign with another key from now on\n`)
   return 0
 })

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { COMMAND_LINE } from '../core/audit/events.ts'
 import { endSessionsOf, findForSignIn } from '../core/users/store.ts'
 import { StartError } from '../errors.ts'
 import { canonicalEmail } from '../lib/email-address.ts'
@@ -9,10 +10,10 @@ import { withDatabase } from './with-database.ts'
 export const users: Command = async ([what, ...rest], env) => {
   const { values: { email: given } } = parseArgs({ args: rest, options: { email: { type: 'string' } }, strict: false })
   if (what !== 'disable' || typeof given !== 'string') return MISUSED
-  return await withDatabase(env, async ({ db }) => {
+  return await withDatabase(env, async ({ db, clock }) => {
     const user = await findForSignIn(db, canonicalEmail(given) ?? '')
     if (!user) throw new StartError(`There is no account with the address ${given}.`)
-    await endSessionsOf(db, user.id, { disable: true })
+    await endSessionsOf({ db, clock }, user.id, COMMAND_LINE, { disable: true })
     process.stdout.write(`disabled ${user.email}; its sessions have ended\n`)
     return 0
   })

@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import t from 'tap'
 import { Clients } from '../../src/core/clients/clients.ts'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { registerClient } from '../../src/core/clients/register.ts'
 import { isSecretOf } from '../../src/core/clients/secret.ts'
 import { deleteClient } from '../../src/core/clients/store.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { uuidv7, uuidv7Time } from '../../src/lib/ids.ts'
 import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
@@ -36,7 +38,7 @@ t.test('a thousand unknown ids cost one look at the table, and ids that cannot b
 
 t.test('a row that was broken by hand keeps nobody else out', async t => {
   const { clients, sql, db } = await copy(t)
-  const { id, secret } = await registerClient({ db }, { name: 'Good', scope: '' })
+  const { id, secret } = await registerClient({ db, clock: systemClock }, { name: 'Good', scope: '' }, COMMAND_LINE)
   const broken = [[Buffer.alloc(7), null], [null, '{}'], [null, '{"keys":[{}]}'], [null, '{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","kid":"a","alg":"ES256"}]}'], [null, '[]']]
   for (const [digest, jwks] of broken) await sql('INSERT INTO client (id, name, secret_digest, jwks) VALUES ($1, \'Broken\', $2, $3)', [randomUUID(), digest, jwks])
   await clients.reload()
@@ -48,16 +50,16 @@ t.test('a row that was broken by hand keeps nobody else out', async t => {
 
 t.test('a deleted client is gone at the next read, and a second deletion finds nothing', async t => {
   const { clients, db } = await copy(t)
-  const { id } = await registerClient({ db }, { name: 'Short-lived', scope: 'a' })
+  const { id } = await registerClient({ db, clock: systemClock }, { name: 'Short-lived', scope: 'a' }, COMMAND_LINE)
   t.match((await clients.findFresh(id)).client, { id, name: 'Short-lived', scopes: ['a'] })
-  t.strictSame(await Promise.all([deleteClient(db, id), deleteClient(db, id)]).then(done => done.sort()), [false, true], 'of two at once one did it')
+  t.strictSame(await Promise.all([deleteClient({ db, clock: systemClock }, id, COMMAND_LINE), deleteClient({ db, clock: systemClock }, id, COMMAND_LINE)]).then(done => done.sort()), [false, true], 'of two at once one did it')
   await clients.reload()
   t.equal((await clients.findFresh(id)).client, undefined)
 })
 
 t.test('while the database is away known clients stay known, and new ones are not called unknown', async t => {
   const { clients, link, db } = await copy(t)
-  const { id } = await registerClient({ db }, { name: 'Known', scope: '' })
+  const { id } = await registerClient({ db, clock: systemClock }, { name: 'Known', scope: '' }, COMMAND_LINE)
   await clients.reload()
   await link.cut()
   t.ok((await clients.findFresh(id)).client)

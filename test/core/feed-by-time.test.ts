@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { NOWHERE } from '../../src/core/audit/events.ts'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { compromiseKey, revokeEverything } from '../../src/core/keys/store.ts'
 import { deltaDocument, fullDocument, isAhead, parseCursor, type FeedDocument } from '../../src/core/revocations/feed.ts'
 import { Revocations } from '../../src/core/revocations/live.ts'
@@ -15,8 +15,6 @@ import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
 import { open, silent } from '../helpers/open.ts'
 import { world } from '../helpers/world.ts'
-
-const BY = { actor: 'system' as const, source: NOWHERE }
 
 const INSERT = 'INSERT INTO revocation (kind, id, val, expires_at) VALUES ($1, $2, $3, now() + interval \'1 hour\')'
 const token = (sid: string, sub: string = randomUUID(), ver = 1) => ({ sid, jti: 'jti', sub, ver, iat: 1_000 })
@@ -202,13 +200,13 @@ t.test('with FEED_CURSOR=time a whole node works on a table without transaction 
   t.match((await other.call('GET', `/v1/revocations?since=${cursor}`)).json(), { full: false, e: [['s']] })
 
   const [disabled, everybody] = [await w.signIn(), await w.signIn()]
-  await endSessionsOf(w.ctx.db, disabled.user.id, { disable: true })
+  await endSessionsOf(w.ctx, disabled.user.id, COMMAND_LINE, { disable: true })
   await w.ctx.revocations.poll()
   t.equal((await w.verify(disabled.access_token)).statusCode, 401)
   t.equal((await w.verify(everybody.access_token)).statusCode, 200)
   const { kid } = JSON.parse(Buffer.from(everybody.access_token.split('.')[0]!, 'base64url').toString()) as { kid: string }
-  t.ok(await compromiseKey(w.ctx, kid, BY))
-  await revokeEverything(w.ctx, BY)
+  t.ok(await compromiseKey(w.ctx, kid, COMMAND_LINE))
+  await revokeEverything(w.ctx, COMMAND_LINE)
   await w.ctx.revocations.poll()
   t.equal((await w.verify(everybody.access_token)).statusCode, 401)
   t.equal((await w.refresh(everybody.refresh_token)).statusCode, 401)

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { KeyEncryptionKeys } from '../../src/config-values.ts'
-import { NOWHERE } from '../../src/core/audit/events.ts'
 import { generateKey } from '../../src/core/keys/generate.ts'
 import { Keyring } from '../../src/core/keys/keyring.ts'
 import { sealKey } from '../../src/core/keys/sealing.ts'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { compromiseKey, insertKey } from '../../src/core/keys/store.ts'
 import { openDatabase, type Db } from '../../src/db/client.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -80,7 +80,7 @@ t.test('a node that lacks the new key-encryption key still stops at once using a
   const fresh = keks('new')
   await ringOn(db, new Map([...fresh, ...old])).reload() // a node of the next deployment moves the keys over
   const { kid } = behind.signingKey('rt', now())
-  await compromiseKey({ db, clock: systemClock }, kid, { actor: 'system', source: NOWHERE })
+  await compromiseKey({ db, clock: systemClock }, kid, COMMAND_LINE)
   await ringOn(db, new Map([...keks('newer'), ...fresh])).reload() // its replacement is there too, and does not open here
   await t.rejects(behind.reload(), { name: 'StartError' })
   t.equal(behind.find('rt', kid), undefined)

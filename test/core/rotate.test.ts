@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { NOWHERE } from '../../src/core/audit/events.ts'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { Keyring } from '../../src/core/keys/keyring.ts'
 import { compromiseKey } from '../../src/core/keys/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
 import { open, silent } from '../helpers/open.ts'
 
-const BY = { actor: 'cli' as const, source: NOWHERE }
 const LEAD = 420
 const now = () => Date.now() / 1000
 
@@ -34,7 +33,7 @@ async function nodes (t: Test, count: number, signingAlg: 'ES256' | 'RS256' = 'E
 t.test('a rotated key is published at once on the node that was asked, and signs once every cached key set has it', async t => {
   const { rings: [node] } = await nodes(t, 1)
   const before = node!.signingKey('at', now())
-  const { kid, signsFrom } = await node!.rotate(BY)
+  const { kid, signsFrom } = await node!.rotate(COMMAND_LINE)
   t.not(kid, before.kid)
   t.ok(Math.abs(signsFrom - now() - LEAD) < 5)
   t.ok(node!.published().some(key => key.kid === kid))
@@ -49,19 +48,19 @@ t.test('a rotated key is published at once on the node that was asked, and signs
 
 t.test('the keys of refresh tokens and links are not touched', async t => {
   const { rings: [node], sql } = await nodes(t, 1)
-  await node!.rotate(BY)
-  t.strictSame(await sql('SELECT use, count(*)::int AS keys FROM signing_key GROUP BY use ORDER BY use'), [{ use: 'at', keys: 4 }, { use: 'ft', keys: 2 }, { use: 'rt', keys: 2 }])
+  await node!.rotate(COMMAND_LINE)
+  t.strictSame(await sql('SELECT use, count(*)::int AS keys FROM signing_key GROUP COMMAND_LINE use ORDER COMMAND_LINE use'), [{ use: 'at', keys: 4 }, { use: 'ft', keys: 2 }, { use: 'rt', keys: 2 }])
 })
 
 t.test('ten rotations at once on two nodes, and one a minute later, are one', async t => {
   const { rings: [one, other], sql, age } = await nodes(t, 2)
-  const answers = await Promise.all(Array.from({ length: 10 }, async (_, i) => await (i % 2 === 0 ? one! : other!).rotate(BY)))
+  const answers = await Promise.all(Array.from({ length: 10 }, async (_, i) => await (i % 2 === 0 ? one! : other!).rotate(COMMAND_LINE)))
   t.equal(new Set(answers.map(({ kid, signsFrom }) => `${kid} ${signsFrom}`)).size, 1)
-  t.strictSame(await one!.rotate(BY), answers[0])
-  t.strictSame(await sql('SELECT rev::int, count(*)::int AS keys FROM signing_key WHERE use = \'at\' GROUP BY rev ORDER BY rev'), [{ rev: 0, keys: 2 }, { rev: 1, keys: 2 }])
-  t.strictSame(await sql('SELECT actor, data FROM audit_event WHERE type = \'key.rotated\''), await sql('SELECT \'cli\' AS actor, jsonb_build_object(\'kids\', jsonb_agg(kid ORDER BY slot)) AS data FROM signing_key WHERE rev = 1'), 'one event')
+  t.strictSame(await one!.rotate(COMMAND_LINE), answers[0])
+  t.strictSame(await sql('SELECT rev::int, count(*)::int AS keys FROM signing_key WHERE use = \'at\' GROUP COMMAND_LINE rev ORDER COMMAND_LINE rev'), [{ rev: 0, keys: 2 }, { rev: 1, keys: 2 }])
+  t.strictSame(await sql('SELECT actor, data FROM audit_event WHERE type = \'key.rotated\''), await sql('SELECT \'cli\' AS actor, jsonb_build_object(\'kids\', jsonb_agg(kid ORDER COMMAND_LINE slot)) AS data FROM signing_key WHERE rev = 1'), 'one event')
   await age()
-  t.not((await other!.rotate(BY)).kid, answers[0]!.kid, 'when it signs, the next may come')
+  t.not((await other!.rotate(COMMAND_LINE)).kid, answers[0]!.kid, 'when it signs, the next may come')
 })
 
 t.test('on a first start, where every key is young, the first goes on until the new one may sign', async t => {
@@ -69,7 +68,7 @@ t.test('on a first start, where every key is young, the first goes on until the 
   const node = ring()
   await node.reload()
   const first = node.signingKey('at', now())
-  const { kid, signsFrom } = await node.rotate(BY)
+  const { kid, signsFrom } = await node.rotate(COMMAND_LINE)
   t.equal(node.signingKey('at', now()).kid, first.kid)
   t.equal(node.signingKey('at', signsFrom).kid, kid)
 })
@@ -78,7 +77,7 @@ t.test('a new SIGNING_ALG is in force one rotation later instead of two slots', 
   const { rings: [old], ring } = await nodes(t, 1)
   const next = ring('RS256')
   await next.reload()
-  const { kid, alg, signsFrom } = await next.rotate(BY)
+  const { kid, alg, signsFrom } = await next.rotate(COMMAND_LINE)
   t.equal(alg, 'RS256')
   await old!.reload()
   t.match(old!.signingKey('at', signsFrom), { kid, alg: 'RS256' }, 'also on a node that would have made another')
@@ -88,8 +87,8 @@ t.test('a new SIGNING_ALG is in force one rotation later instead of two slots', 
 t.test('when the new key is revoked while it waits, the old one goes on', async t => {
   const { rings: [node], url } = await nodes(t, 1)
   const before = node!.signingKey('at', now())
-  const { kid, signsFrom } = await node!.rotate(BY)
-  await compromiseKey({ db: open(t, url), clock: systemClock }, kid, BY)
+  const { kid, signsFrom } = await node!.rotate(COMMAND_LINE)
+  await compromiseKey({ db: open(t, url), clock: systemClock }, kid, COMMAND_LINE)
   await node!.reload()
   t.equal(node!.signingKey('at', signsFrom + 1).kid, before.kid)
 })

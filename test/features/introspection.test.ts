@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { buildApp } from '../../src/app.ts'
 import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase } from '../helpers/database.ts'
@@ -106,7 +107,7 @@ t.test('who may ask: a client, or a bearer whose token has the scope for it', as
     if (status === 401) t.match(answer.headers['www-authenticate'], error === 'invalid_token' ? 'Bearer error="invalid_token"' : 'Basic realm="clients"', name)
   }
   const { deleteClient } = await import('../../src/core/clients/store.ts')
-  await deleteClient(w.ctx.db, asker.id)
+  await deleteClient(w.ctx, asker.id, COMMAND_LINE)
   await w.ctx.revocations.poll()
   t.equal((await post(w, INTROSPECT, { token }, { bearer })).json().error, 'invalid_token', 'until its client is deleted')
 })

@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase } from '../helpers/database.ts'
 import { assertion, assertionForm, basicOf, GRANT, newClient, newSigner, post, tokenOf } from '../helpers/oauth.ts'
@@ -241,7 +242,7 @@ t.test('a deleted client is refused everywhere within two seconds: its credentia
   t.equal((await w.verify(token, other)).statusCode, 200)
   const { deleteClient } = await import('../../src/core/clients/store.ts')
   const began = performance.now()
-  t.equal(await deleteClient(w.ctx.db, client.id), true)
+  t.equal(await deleteClient(w.ctx, client.id, COMMAND_LINE), true)
   t.equal((await post(other, '/oauth2/token', GRANT, { basic: client })).json().error, 'invalid_client', 'no new token at once')
   for (const node of [w, other]) await t.resolves(until(async () => (await w.verify(token, node)).statusCode === 401, 5_000))
   t.ok(performance.now() - began < 4_000, `${Math.round(performance.now() - began)} ms`)

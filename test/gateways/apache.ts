@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { registerClient } from '../../src/core/clients/register.ts'
 import { freePort } from '../../src/db/embedded/start.ts'
 import { newClient, tokenOf } from '../helpers/oauth.ts'
@@ -18,7 +19,7 @@ requireInstalled(`${MODULES}/mod_auth_openidc.so`, 'libapache2-mod-auth-openidc'
 
 async function guarded (t: Test): Promise<Protected & { log: string }> {
   const from = await scene(t)
-  const { id, secret } = await registerClient(from.ctx, { name: 'apache', scope: '', jwks: undefined })
+  const { id, secret } = await registerClient(from.ctx, { name: 'apache', scope: '', jwks: undefined }, COMMAND_LINE)
   const folder = scratch(t)
   const port = await freePort()
   writeFileSync(join(folder, 'httpd.conf'), `

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { LightMyRequestResponse } from 'fastify'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
+import { COMMAND_LINE } from '../../src/core/audit/events.ts'
 import { registerClient } from '../../src/core/clients/register.ts'
 import type { Node } from './world.ts'
 
@@ -14,7 +15,7 @@ export const basicOf = ({ id, secret }: TestClient): string => `Basic ${Buffer.f
 
 /** A client that this node knows already. Others look it up. */
 export async function newClient ({ ctx }: Pick<Node, 'ctx'>, { scope = 'things:read things:write', jwks }: { scope?: string, jwks?: string } = {}): Promise<TestClient> {
-  const { id, secret } = await registerClient(ctx, { name: `client ${randomUUID()}`, scope, jwks })
+  const { id, secret } = await registerClient(ctx, { name: `client ${randomUUID()}`, scope, jwks }, COMMAND_LINE)
   await ctx.clients.reload()
   return { id, secret: secret ?? '' }
 }

@@ -11,6 +11,12 @@ export const NOWHERE: Source = { addressPrefix: null, userAgent: null }
 /** Who did it. `admin` is a user who acts on others. */
 export type Actor = `user:${string}` | `admin:${string}` | `client:${string}` | 'cli' | 'system' | 'anonymous'
 
+/** Who acts, and from where. */
+export type By = { actor: Actor, source: Source }
+
+/** Whoever has a shell beside the database. */
+export const COMMAND_LINE: By = { actor: 'cli', source: NOWHERE }
+
 export type AuditType =
   | 'account.created' | 'account.deleted' | 'account.disabled' | 'account.enabled' | 'account.unlocked'
   | 'email.verified' | 'email.change_requested' | 'email.changed'

@@ -1,8 +1,8 @@
 import type { Db } from '../../db/client.ts'
 import { Prisma } from '../../db/generated/client.ts'
-import { uuidv7 } from '../../lib/ids.ts'
+import { uuidv7, uuidv7Floor } from '../../lib/ids.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { AuditEvent } from './events.ts'
+import type { Actor, AuditEvent, AuditType } from './events.ts'
 
 const columns = Prisma.sql`id, type, outcome, actor, user_id, sid, address_prefix, user_agent, data`
 
@@ -16,8 +16,34 @@ export async function recordEvent ({ db, clock }: { db: Db, clock: Clock }, even
 
 /**
  * The same as a part of the statement that does it: `WITH w AS (UPDATE … RETURNING 1), a AS (${eventFor(event, clock, 'w')}) …`.
- * Written only when the named part has a row, at most once.
+ * Written only when the named part has a row, at most once; whatever happens, where none is named.
  * @param part name of a part of the same statement; never from a caller
  */
-export const eventFor = (event: AuditEvent, clock: Clock, part: string): Prisma.Sql =>
-  Prisma.sql`INSERT INTO audit_event (${columns}) SELECT ${values(event, clock)} WHERE EXISTS (SELECT 1 FROM ${Prisma.raw(part)})`
+export const eventFor = (event: AuditEvent, clock: Clock, part?: string): Prisma.Sql =>
+  Prisma.sql`INSERT INTO audit_event (${columns}) SELECT ${values(event, clock)} ${part === undefined ? Prisma.empty : Prisma.sql`WHERE EXISTS (SELECT 1 FROM ${Prisma.raw(part)})`}`
+
+export type RecordedEvent = {
+  id: string, at: Date, type: AuditType, outcome: 'success' | 'failure', actor: Actor, userId: string | null, sid: string | null
+  addressPrefix: string | null, userAgent: string | null, data: Record<string, unknown>
+}
+
+/** Ids are made by the clocks of nodes, `at` is the database's time: how far they may lie apart. */
+const SKEW_MS = 3_600_000
+
+/** A page of the trail by key, whatever its size. @param after the id of the last event of the page before */
+export async function listEvents (
+  db: Db,
+  { after, limit, newestFirst = false, userId, type, since, until }: { after?: string | undefined, limit: number, newestFirst?: boolean, userId?: string | undefined, type?: AuditType | undefined, since?: Date | undefined, until?: Date | undefined }
+): Promise<RecordedEvent[]> {
+  const bounds = [
+    after !== undefined && (newestFirst ? Prisma.sql`id < ${after}::uuid` : Prisma.sql`id > ${after}::uuid`),
+    userId !== undefined && Prisma.sql`user_id = ${userId}::uuid`,
+    type !== undefined && Prisma.sql`type = ${type}::text`,
+    // By `at`, and by id so that the index leads there.
+    since && Prisma.sql`at >= ${since.toISOString()}::timestamptz AND id >= ${uuidv7Floor(since.getTime() - SKEW_MS)}::uuid`,
+    until && Prisma.sql`at < ${until.toISOString()}::timestamptz AND id < ${uuidv7Floor(until.getTime() + SKEW_MS)}::uuid`,
+  ].filter(bound => bound instanceof Prisma.Sql)
+  return await db.$queryRaw<RecordedEvent[]>`
+    SELECT id::text, at, type, outcome, actor, user_id::text AS "userId", sid::text, address_prefix AS "addressPrefix", user_agent AS "userAgent", data
+    FROM audit_event WHERE ${Prisma.join([Prisma.sql`true`, ...bounds], ' AND ')} ORDER BY id ${newestFirst ? Prisma.sql`DESC` : Prisma.sql`ASC`} LIMIT ${limit}::int`
+}

@@ -1,6 +1,8 @@
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { uuidv7 } from '../../lib/ids.ts'
+import type { By } from '../audit/events.ts'
 import { MAX_SCOPES, parseScopes, USER_SCOPES } from '../tokens/scopes.ts'
 import { parseClientJwks } from './jwks.ts'
 import { newSecret, secretDigest } from './secret.ts'
@@ -10,14 +12,14 @@ import { databaseTime, insertClient } from './store.ts'
 export type Registration = { name: string, scope: string, jwks?: string | undefined }
 
 /** @throws invalid_request, with one sentence */
-export async function registerClient ({ db }: { db: Db }, { name, scope, jwks }: Registration): Promise<{ id: string, secret: string | null }> {
+export async function registerClient ({ db, clock }: { db: Db, clock: Clock }, { name, scope, jwks }: Registration, by: By): Promise<{ id: string, secret: string | null }> {
   const keys = jwks === undefined ? null : await parseClientJwks(jwks)
   const secret = keys ? null : newSecret()
   // The name is shown to operators, on one line.
   if (!/^[^\p{C}\p{Zl}\p{Zp}]{1,200}$/u.test(name)) throw new AppError('invalid_request', { detail: 'The name must have 1 to 200 characters on one line.' })
   const scopes = grantable(scope)
   const id = uuidv7(await databaseTime(db) * 1000)
-  await insertClient(db, { id, name, secretDigest: secret === null ? null : secretDigest(secret), jwks: keys, scopes })
+  await insertClient({ db, clock }, { id, name, secretDigest: secret === null ? null : secretDigest(secret), jwks: keys, scopes }, by)
   return { id, secret }
 }
 

@@ -1,5 +1,8 @@
 import { retryConflicts, type Db } from '../../db/client.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
+import type { By } from '../audit/events.ts'
+import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
 import type { ClientJwk } from './jwks.ts'
 
@@ -27,9 +30,11 @@ export async function databaseTime (db: Db): Promise<number> {
   return row!.now
 }
 
-export async function insertClient (db: Db, { id, name, secretDigest, jwks, scopes }: NewClient): Promise<void> {
-  await db.$executeRaw`INSERT INTO client (id, name, secret_digest, jwks, scopes)
-    VALUES (${id}::uuid, ${name}::text, ${secretDigest}::bytea, ${jwks === null ? null : JSON.stringify(jwks)}::jsonb, ${scopes}::text[])`
+export async function insertClient ({ db, clock }: { db: Db, clock: Clock }, { id, name, secretDigest, jwks, scopes }: NewClient, by: By): Promise<void> {
+  await db.$executeRaw`
+    WITH c AS (INSERT INTO client (id, name, secret_digest, jwks, scopes)
+      VALUES (${id}::uuid, ${name}::text, ${secretDigest}::bytea, ${jwks === null ? null : JSON.stringify(jwks)}::jsonb, ${scopes}::text[]) RETURNING 1)
+    ${eventFor({ ...by, type: 'client.created', data: { client_id: id, scopes } }, clock, 'c')}`
 }
 
 /**
@@ -43,11 +48,12 @@ export async function findForIssue (db: Db, id: string): Promise<{ scopes: strin
 }
 
 /**
- * Ends a client and the tokens it holds, in one statement: the entry is that of a user of this id, and an epoch above any.
+ * Ends a client and the tokens it holds, and records it, in one statement: the entry is that of a user of this id, and an epoch above any.
  * @returns false when there is no such client any more
  */
-export async function deleteClient (db: Db, id: string): Promise<boolean> {
+export async function deleteClient ({ db, clock }: { db: Db, clock: Clock }, id: string, by: By): Promise<boolean> {
   return await retryConflicts(() => db.$executeRaw`
-    WITH c AS (UPDATE client SET disabled_at = now() WHERE id = ${id}::uuid AND disabled_at IS NULL RETURNING 1)
+    WITH c AS (UPDATE client SET disabled_at = now() WHERE id = ${id}::uuid AND disabled_at IS NULL RETURNING 1),
+    a AS (${eventFor({ ...by, type: 'client.deleted', data: { client_id: id } }, clock, 'c')})
     INSERT INTO revocation (kind, id, val, expires_at) SELECT 'u', ${revocationId('u', id)}::bytea, ${ENDED_EPOCH}::int, now() + ${retention} FROM c`) > 0
 }

@@ -2,7 +2,7 @@ import type { Db } from '../../db/client.ts'
 import { Prisma } from '../../db/generated/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
-import type { AuditEvent } from '../audit/events.ts'
+import type { By } from '../audit/events.ts'
 import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
 import type { KeyAlg, NewKey, PublicJwk } from './generate.ts'
@@ -12,9 +12,6 @@ export type KeyRow = {
   use: KeyUse, slot: number, rev: number, kid: string, alg: KeyAlg, public_jwk: PublicJwk | null
   private_enc: Uint8Array, kek_id: string, created_at: number, compromised: boolean
 }
-
-/** Who did it, for the audit trail. */
-type By = Pick<AuditEvent, 'actor' | 'source'>
 
 /** Every key that a living token can name, and the database's time. */
 export async function loadKeys (db: Db, horizonSeconds: number, slotSeconds: number): Promise<{ rows: KeyRow[], now: number }> {
@@ -55,13 +52,13 @@ export const isCompromised = (kid: string) => Prisma.sql`EXISTS (SELECT 1 FROM s
 const KEY_ENTRY_HOURS = 24
 
 /**
- * Emergency: a key leaves the key set for ever, and the feed and the audit trail say so, in one statement.
+ * Emergency: a key leaves the key set for ever, the feed says so and it is recorded, in one statement.
  * @returns false when there is no such key
  */
 export async function compromiseKey ({ db, clock }: { db: Db, clock: Clock }, kid: string, by: By): Promise<boolean> {
   return await db.$executeRaw`
     WITH k AS (UPDATE signing_key SET compromised_at = coalesce(compromised_at, now()) WHERE kid = ${kid}::text RETURNING 1),
-    audit AS (${eventFor({ type: 'key.revoked', ...by, data: { kid } }, clock, 'k')})
+    a AS (${eventFor({ ...by, type: 'key.revoked', data: { kid } }, clock, 'k')})
     INSERT INTO revocation (kind, id, val, expires_at)
     SELECT 'k', ${revocationId('k', kid)}::bytea, 0, now() + make_interval(hours => ${KEY_ENTRY_HOURS}::int) FROM k` > 0
 }
@@ -73,8 +70,7 @@ export async function compromiseKey ({ db, clock }: { db: Db, clock: Clock }, ki
 export async function revokeEverything ({ db, clock }: { db: Db, clock: Clock }, by: By): Promise<void> {
   await db.$executeRaw`
     WITH k AS (UPDATE signing_key SET compromised_at = now() WHERE use = 'rt' AND compromised_at IS NULL RETURNING kid),
-    one AS (SELECT 1),
-    audit AS (${eventFor({ type: 'everything.revoked', ...by }, clock, 'one')})
+    a AS (${eventFor({ ...by, type: 'everything.revoked' }, clock)})
     INSERT INTO revocation (kind, id, val, expires_at)
     SELECT 'k', substring(sha256(convert_to('k:' || kid, 'UTF8')) for 12), 0, now() + make_interval(hours => ${KEY_ENTRY_HOURS}::int) FROM k
     UNION ALL SELECT 'a', ${revocationId('a', '')}::bytea, ceil(extract(epoch FROM now()))::int, now() + ${retention}`

@@ -2,7 +2,7 @@ import { uuidv7 } from '../../lib/ids.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { issueAccessToken } from '../tokens/access-token.ts'
 import { issueRefreshToken } from '../tokens/refresh-token.ts'
-import { scopeInForce, type SessionClaims } from '../tokens/session-claims.ts'
+import { scopeInForce, type Granted, type SessionClaims } from '../tokens/session-claims.ts'
 
 type Settings = {
   publicUrl: string, tokenAudience: string, clientId: string
@@ -22,7 +22,7 @@ export type IssuedTokens = {
 /** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read. */
 export function startSession (
   deps: Deps,
-  { user, scope, remember, amr, now }: { user: { id: string, epoch: number, roles: string[] }, scope: string, remember: boolean, amr: string[], now: number }
+  { user, scope, remember, amr, now }: { user: { id: string, epoch: number } & Granted, scope: string, remember: boolean, amr: string[], now: number }
 ): IssuedTokens & { sid: string } {
   const iat = Math.floor(now)
   const session: SessionClaims = {
@@ -36,7 +36,7 @@ export function startSession (
     sexp: iat + deps.config.sessionMaxSeconds,
     ...(!remember && { persist: false }),
   }
-  return { sid: session.sid, ...issueGeneration(deps, session, { gen: 1, roles: user.roles, issuedAt: now, now }) }
+  return { sid: session.sid, ...issueGeneration(deps, session, { gen: 1, granted: user, issuedAt: now, now }) }
 }
 
 /**
@@ -46,11 +46,11 @@ export function startSession (
 export function issueGeneration (
   { keyring, config }: Deps,
   session: SessionClaims,
-  { gen, roles, issuedAt, now }: { gen: number, roles: string[], issuedAt: number, now: number }
+  { gen, granted, issuedAt, now }: { gen: number, granted: Granted, issuedAt: number, now: number }
 ): IssuedTokens {
   const iat = Math.floor(issuedAt)
   const refresh = issueRefreshToken(keyring.signingKey('rt', iat), config, session, gen, iat)
-  const access = issueAccessToken(keyring.signingKey('at', iat), config, session, roles, gen, iat)
+  const access = issueAccessToken(keyring.signingKey('at', iat), config, session, granted, gen, iat)
   return {
     accessToken: access.token,
     expiresIn: Math.max(0, Math.floor(access.exp - now)),

@@ -1,8 +1,12 @@
 import { retryConflicts, type Db } from '../../db/client.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
+import type { AuditEvent, Source } from '../audit/events.ts'
+import { eventFor } from '../audit/store.ts'
 import { isCompromised } from '../keys/store.ts'
 import { retention } from '../revocations/store.ts'
 import { ENDED_GENERATION } from '../tokens/refresh-token.ts'
+import type { CustomClaims } from '../tokens/session-claims.ts'
 
 export type Spent = {
   outcome: 'ok' | 'revoked' | 'reuse'
@@ -13,6 +17,7 @@ export type Spent = {
   /** Database time, seconds. */
   now: number
   roles: string[]
+  claims: CustomClaims
   /** How often this family came back later than the grace. */
   late: number
 }
@@ -33,14 +38,16 @@ const LONGEST_BURST = 32
  * `shared`: the token is in the cookie of a browser, whose tabs present it as they come. Where one spends what another has just
  * received, a third may still be on its way with the one before. So of generations that were spent in quick succession (a burst) each
  * counts as the last, and gets the successor of the last. A row that had been lost is taken for one in the middle of a burst.
+ *
+ * A late credit that this call spends is recorded by the same statement: it moved `spent_at` to now, and `late` above what it was.
  */
 export async function spendGeneration (
-  db: Db,
-  { sub, sid, gen, ver, kid, shared, graceSeconds, lateBudget }: { sub: string, sid: string, gen: number, ver: number, kid: string, shared: boolean, graceSeconds: number, lateBudget: number }
+  { db, clock }: { db: Db, clock: Clock },
+  { sub, sid, gen, ver, kid, shared, graceSeconds, lateBudget, source }: { sub: string, sid: string, gen: number, ver: number, kid: string, shared: boolean, graceSeconds: number, lateBudget: number, source: Source }
 ): Promise<Spent> {
-  const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, gen: number | null, roles: string[] | null, late: number | null })[]>`
+  const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, gen: number | null, roles: string[] | null, claims: CustomClaims | null, late: number | null })[]>`
     WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, ${shared ? 1 : 0}::int AS shared, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),
-    u AS (SELECT id, epoch, status, roles FROM users WHERE id = ${sub}::uuid AND NOT ${isCompromised(kid)}),
+    u AS (SELECT id, epoch, status, roles, claims FROM users WHERE id = ${sub}::uuid AND NOT ${isCompromised(kid)}),
     s AS (
       INSERT INTO refresh_spent AS w (sid, gen, spent_at, late, burst)
       SELECT ${sid}::uuid, p.gen, now(), 0, least(p.gen - 1, ${LONGEST_BURST}::int) FROM u, p WHERE u.status = 1 AND u.epoch = p.ver
@@ -55,22 +62,29 @@ export async function spendGeneration (
         burst = CASE WHEN w.gen >= excluded.gen THEN w.burst
                      WHEN excluded.spent_at - w.spent_at <= (SELECT grace FROM p) + make_interval(secs => ${BURST_GAP_SECONDS}::float8) THEN least(w.burst + excluded.gen - w.gen, ${LONGEST_BURST}::int)
                      ELSE 0 END
-      RETURNING gen, spent_at, late, burst)
-    SELECT u.roles, s.gen, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
+      RETURNING gen, spent_at, late, burst),
+    o AS (SELECT late FROM refresh_spent WHERE sid = ${sid}::uuid),
+    l AS (SELECT 1 FROM s LEFT JOIN o ON true WHERE s.late > coalesce(o.late, 0) AND s.spent_at = now()),
+    a AS (${eventFor({ type: 'session.refreshed_late', actor: `user:${sub}`, userId: sub, sid, source, data: { gen } }, clock, 'l')})
+    SELECT u.roles, u.claims, s.gen, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
       CASE WHEN u.id IS NULL OR u.status <> 1 OR u.epoch <> p.ver THEN 'revoked'
            WHEN p.gen >= s.gen - s.burst * p.shared AND s.late <= p.budget THEN 'ok'
            WHEN s.gen = ${ENDED_GENERATION}::int                  THEN 'revoked'
            ELSE 'reuse' END AS outcome
     FROM p LEFT JOIN u ON true LEFT JOIN s ON true`)
-  return { outcome: row!.outcome, gen: row!.gen ?? gen, spentAt: row!.spent_at ?? 0, now: row!.db_now, roles: row!.roles ?? [], late: row!.late ?? 0 }
+  return { outcome: row!.outcome, gen: row!.gen ?? gen, spentAt: row!.spent_at ?? 0, now: row!.db_now, roles: row!.roles ?? [], claims: row!.claims ?? {}, late: row!.late ?? 0 }
 }
 
-/** R2: ends a family and tells the feed, in one statement. Repeating it writes nothing. */
-export async function endFamily (db: Db, sid: string): Promise<void> {
-  await retryConflicts(() => db.$executeRaw`
+/**
+ * R2: ends a family, tells the feed and records it, in one statement. Repeating it writes nothing.
+ * @returns whether it was this call that ended it
+ */
+export async function endFamily ({ db, clock }: { db: Db, clock: Clock }, sid: string, event: Omit<AuditEvent, 'sid'>): Promise<boolean> {
+  return await retryConflicts(() => db.$executeRaw`
     WITH w AS (INSERT INTO refresh_spent AS w (sid, gen, spent_at) VALUES (${sid}::uuid, ${ENDED_GENERATION}::int, now())
-      ON CONFLICT (sid) DO UPDATE SET gen = ${ENDED_GENERATION}::int, spent_at = excluded.spent_at WHERE w.gen <> ${ENDED_GENERATION}::int RETURNING 1)
-    INSERT INTO revocation (kind, id, val, expires_at) SELECT 's', ${revocationId('s', sid)}::bytea, 0, now() + ${retention} FROM w`)
+      ON CONFLICT (sid) DO UPDATE SET gen = ${ENDED_GENERATION}::int, spent_at = excluded.spent_at WHERE w.gen <> ${ENDED_GENERATION}::int RETURNING 1),
+    a AS (${eventFor({ ...event, sid }, clock, 'w')})
+    INSERT INTO revocation (kind, id, val, expires_at) SELECT 's', ${revocationId('s', sid)}::bytea, 0, now() + ${retention} FROM w`) > 0
 }
 
 /** Deletes what no living token can need, a key range at a time. `floor` is a UUIDv7 bound. */

@@ -16,6 +16,10 @@ export type SessionClaims = {
   persist?: false
 }
 
+/** What is read from the database for each generation: what an administrator gave the user, custom claims beside those of ours. */
+export type Granted = { roles: readonly string[], claims: CustomClaims }
+export type CustomClaims = Readonly<Record<string, unknown>>
+
 /** `admin` is in force only while the user has the role: a role taken away is gone at the next refresh. */
 export const scopeInForce = (scope: string, roles: readonly string[]): string =>
   scope.split(' ').filter(name => name !== 'admin' || roles.includes('admin')).join(' ')

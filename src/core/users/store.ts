@@ -2,13 +2,18 @@ import { retryConflicts, type Db } from '../../db/client.ts'
 import { Prisma } from '../../db/generated/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
-import type { AuditEvent } from '../audit/events.ts'
+import type { AuditEvent, By } from '../audit/events.ts'
 import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
+import type { CustomClaims } from '../tokens/session-claims.ts'
 
 export type User = {
   id: string, email: string, emailVerified: boolean, name: string | null, active: boolean
-  epoch: number, roles: string[], createdAt: Date
+  epoch: number, roles: string[], claims: CustomClaims, createdAt: Date
+  /** BCP 47. */
+  locale: string | null
+  /** What the user writes about themselves: in no token, and judged by nobody. */
+  profile: Record<string, unknown>
 }
 
 /** What sign-in needs, from one read: the tokens carry these values and never re-read them after hashing. */
@@ -20,7 +25,8 @@ export type Browser = 'known' | 'unknown'
 export const FAILURE_CAPS: Record<Browser, number> = { unknown: 90, known: 10 }
 
 type Row = {
-  id: string, email: string, email_verified: boolean, name: string | null, status: number, epoch: number, roles: string[], created_at: Date
+  id: string, email: string, email_verified: boolean, name: string | null, status: number, epoch: number, roles: string[], claims: CustomClaims, created_at: Date
+  locale: string | null, profile: Record<string, unknown>
 }
 
 /** One statement: the user, the credential and the database's time. */
@@ -35,7 +41,7 @@ export async function findForCheck (db: Db, id: string): Promise<SignInRecord | 
 
 async function findWithPassword (db: Db, where: Prisma.Sql): Promise<SignInRecord | null> {
   const [row] = await db.$queryRaw<(Row & { password_hash: string | null, fail_unknown: number, fail_known: number, now: number })[]>`
-    SELECT u.id::text, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.status::int, u.epoch, u.roles, u.created_at,
+    SELECT u.id::text, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.status::int, u.epoch, u.roles, u.claims, u.created_at, u.locale, u.profile,
       c.password_hash, coalesce(c.fail_unknown, 0)::int AS fail_unknown, coalesce(c.fail_known, 0)::int AS fail_known, extract(epoch FROM now())::float8 AS now
     FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE ${where}`
   return row ? { ...toUser(row), passwordHash: row.password_hash, failures: { unknown: row.fail_unknown, known: row.fail_known }, now: row.now } : null
@@ -43,7 +49,7 @@ async function findWithPassword (db: Db, where: Prisma.Sql): Promise<SignInRecor
 
 export async function findUser (db: Db, id: string): Promise<User | null> {
   const user = await db.user.findUnique({ where: { id } })
-  return user && toUser({ ...user, email_verified: user.email_verified_at !== null })
+  return user && toUser({ ...user, email_verified: user.email_verified_at !== null } as unknown as Row)
 }
 
 /**
@@ -54,10 +60,10 @@ export async function findUser (db: Db, id: string): Promise<User | null> {
 export async function createUser (db: Db, user: { id: string, email: string, name: string | null, passwordHash: string }): Promise<User | null> {
   const [row] = await db.$queryRaw<Row[]>`
     WITH w AS (INSERT INTO users (id, email, name) VALUES (${user.id}::uuid, ${user.email}::text, ${user.name}::text)
-      ON CONFLICT (email) DO UPDATE SET email = users.email RETURNING id, email, email_verified_at, name, status, epoch, roles, created_at),
+      ON CONFLICT (email) DO UPDATE SET email = users.email RETURNING *),
     u AS (SELECT * FROM w WHERE id = ${user.id}::uuid),
     c AS (INSERT INTO credential (user_id, password_hash) SELECT id, ${user.passwordHash}::text FROM u)
-    SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, created_at FROM u`
+    SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, claims, created_at, locale, profile FROM u`
   return row ? toUser(row) : null
 }
 
@@ -103,14 +109,15 @@ export async function unlock (db: Db, userId: string): Promise<boolean> {
 }
 
 /**
- * R4: ends every session of a user and tells the feed, in one statement: tokens carry the epoch, and a higher one refuses them.
+ * R4: ends every session of a user, tells the feed and records it, in one statement: tokens carry the epoch, and a higher one refuses them.
  * @param disable also closes the account to sign-in
  * @returns the new epoch, or null when there is no such user
  */
-export async function endSessionsOf (db: Db, userId: string, { disable = false } = {}): Promise<number | null> {
+export async function endSessionsOf ({ db, clock }: { db: Db, clock: Clock }, userId: string, by: By, { disable = false } = {}): Promise<number | null> {
   const [row] = await retryConflicts(() => db.$queryRaw<{ val: number }[]>`
     WITH u AS (UPDATE users SET epoch = epoch + 1, status = CASE WHEN ${disable}::bool THEN 2 ELSE status END, updated_at = now()
-      WHERE id = ${userId}::uuid RETURNING epoch)
+      WHERE id = ${userId}::uuid RETURNING epoch),
+    a AS (${eventFor({ ...by, type: disable ? 'account.disabled' : 'sessions.ended', userId }, clock, 'u')})
     INSERT INTO revocation (kind, id, val, expires_at)
     SELECT 'u', ${revocationId('u', userId)}::bytea, u.epoch, now() + ${retention} FROM u RETURNING val`)
   return row?.val ?? null
@@ -124,5 +131,8 @@ const toUser = (row: Row): User => ({
   active: row.status === 1,
   epoch: row.epoch,
   roles: row.roles,
+  claims: row.claims,
   createdAt: row.created_at,
+  locale: row.locale,
+  profile: row.profile,
 })

@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import { readRefreshToken } from '../../core/tokens/refresh-token.ts'
 import { AppError } from '../../errors.ts'
 import { authenticateClient, credentialMembers, requireClient, TOKEN_PATH } from '../../http/client-auth.ts'
+import { sourceOf } from '../../http/source.ts'
 import { oauthResponses, OneOf, Strict } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 import { grantClientCredentials } from './client-credentials.ts'
@@ -66,7 +67,7 @@ export async function oauthRoutes (instance: FastifyInstance, { ctx }: { ctx: Co
   }, async (request, reply) => {
     const client = await authenticateClient(ctx, request, request.body)
     const token = await livingToken(request, request.body.token)
-    if (token) await revoke(ctx, token, client)
+    if (token) await revoke(ctx, token, client, sourceOf(request))
     return await reply.send(undefined as never) // null would go out as four letters
   })
 

@@ -5,6 +5,7 @@ import { AppError } from '../../errors.ts'
 import { isBrowser } from '../../http/browser.ts'
 import { problemResponses, RefreshToken, Strict } from '../../http/schemas.ts'
 import { clearSessionCookie, readSessionCookie } from '../../http/session-cookie.ts'
+import { sourceOf } from '../../http/source.ts'
 import { tokensAnswer, type Delivery } from '../../http/tokens-answer.ts'
 import { typed } from '../../http/typed.ts'
 import { logout, type Presented } from './logout.ts'
@@ -37,7 +38,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
     const presented = presentedRefreshToken(request, request.body)
     if (!presented) throw new AppError('no_session')
     try {
-      const tokens = await refresh(ctx, presented.token, { shared: presented.delivery === 'cookie' && isBrowser(request) })
+      const tokens = await refresh(ctx, presented.token, { shared: presented.delivery === 'cookie' && isBrowser(request), source: sourceOf(request) })
       return tokensAnswer(reply, tokens, presented.delivery)
     } catch (error) {
       if (presented.delivery === 'cookie' && error instanceof AppError && error.code === 'session_ended') clearSessionCookie(reply)
@@ -61,7 +62,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
   }, async (request, reply) => {
     // Before anything can fail: whatever becomes of the ending, this browser forgets the token.
     if (readSessionCookie(request) !== undefined) clearSessionCookie(reply)
-    await logout(ctx, await presentedSession(instance, request, request.body))
+    await logout(ctx, await presentedSession(instance, request, request.body), sourceOf(request))
     return await reply.code(204).send(null)
   })
 
@@ -78,7 +79,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
     },
   }, async (request, reply) => {
     if (readSessionCookie(request) !== undefined) clearSessionCookie(reply)
-    await logoutAll(ctx, request.user)
+    await logoutAll(ctx, request.user, sourceOf(request))
     return await reply.code(204).send(null)
   })
 }
@@ -96,8 +97,8 @@ async function presentedSession (app: FastifyInstance, request: FastifyRequest, 
   if (request.headers.authorization === undefined) return {}
   try {
     await app.verifyBearer(request)
-    const { sid } = request.user
-    return sid === undefined ? {} : { sid }
+    const { sid, sub } = request.user
+    return sid === undefined ? {} : { session: { sid, sub } }
   } catch (error) {
     // A token that has ended or expired has no session left to end: repeating a logout is the same 204.
     if (error instanceof AppError && error.code === 'invalid_token') return {}
