@@ -15,7 +15,7 @@ const layers = {
   metrics: ['^src/metrics/', ['^src/metrics/', '^src/http/tally[.]ts$', '^src/(config|context|errors|log)[.]ts$']],
   app: ['^src/app[.]ts$', ['^src/(features|http)/', '^src/context[.]ts$']],
   server: ['^src/server[.]ts$', ['^src/(jobs|lib|metrics)/', '^src/http/tally[.]ts$', '^src/(app|context|verifier-context|config|errors|log|prepare-database)[.]ts$']],
-  cli: ['^src/cli/', ['^src/(cli|core|db|lib|metrics)/', '^src/(server|config|dev-settings|errors|log|paths|prepare-database)[.]ts$']],
+  cli: ['^src/cli/', ['^src/(cli|core|db|lib|metrics)/', '^src/(server|config|config-values|dev-settings|errors|log|paths|prepare-database)[.]ts$']],
   'prepare-database': ['^src/prepare-database[.]ts$', ['^src/db/migrate[.]ts$', '^src/(config|config-values|dev-settings|log|paths)[.]ts$']],
   'dev-settings': ['^src/dev-settings[.]ts$', ['^src/db/embedded/', '^src/(config|config-values|errors)[.]ts$']],
   config: ['^src/config[.]ts$', ['^src/(config-values|errors)[.]ts$']],

@@ -49,7 +49,7 @@ t.test('a rotated key is published at once on the node that was asked, and signs
 t.test('the keys of refresh tokens and links are not touched', async t => {
   const { rings: [node], sql } = await nodes(t, 1)
   await node!.rotate(COMMAND_LINE)
-  t.strictSame(await sql('SELECT use, count(*)::int AS keys FROM signing_key GROUP COMMAND_LINE use ORDER COMMAND_LINE use'), [{ use: 'at', keys: 4 }, { use: 'ft', keys: 2 }, { use: 'rt', keys: 2 }])
+  t.strictSame(await sql('SELECT use, count(*)::int AS keys FROM signing_key GROUP BY use ORDER BY use'), [{ use: 'at', keys: 4 }, { use: 'ft', keys: 2 }, { use: 'rt', keys: 2 }])
 })
 
 t.test('ten rotations at once on two nodes, and one a minute later, are one', async t => {
@@ -57,8 +57,8 @@ t.test('ten rotations at once on two nodes, and one a minute later, are one', as
   const answers = await Promise.all(Array.from({ length: 10 }, async (_, i) => await (i % 2 === 0 ? one! : other!).rotate(COMMAND_LINE)))
   t.equal(new Set(answers.map(({ kid, signsFrom }) => `${kid} ${signsFrom}`)).size, 1)
   t.strictSame(await one!.rotate(COMMAND_LINE), answers[0])
-  t.strictSame(await sql('SELECT rev::int, count(*)::int AS keys FROM signing_key WHERE use = \'at\' GROUP COMMAND_LINE rev ORDER COMMAND_LINE rev'), [{ rev: 0, keys: 2 }, { rev: 1, keys: 2 }])
-  t.strictSame(await sql('SELECT actor, data FROM audit_event WHERE type = \'key.rotated\''), await sql('SELECT \'cli\' AS actor, jsonb_build_object(\'kids\', jsonb_agg(kid ORDER COMMAND_LINE slot)) AS data FROM signing_key WHERE rev = 1'), 'one event')
+  t.strictSame(await sql('SELECT rev::int, count(*)::int AS keys FROM signing_key WHERE use = \'at\' GROUP BY rev ORDER BY rev'), [{ rev: 0, keys: 2 }, { rev: 1, keys: 2 }])
+  t.strictSame(await sql('SELECT actor, data FROM audit_event WHERE type = \'key.rotated\''), await sql('SELECT \'cli\' AS actor, jsonb_build_object(\'kids\', jsonb_agg(kid ORDER BY slot)) AS data FROM signing_key WHERE rev = 1'), 'one event')
   await age()
   t.not((await other!.rotate(COMMAND_LINE)).kid, answers[0]!.kid, 'when it signs, the next may come')
 })
