@@ -16,7 +16,7 @@ const layers = {
   app: ['^src/app[.]ts$', ['^src/(features|http)/', '^src/context[.]ts$']],
   server: ['^src/server[.]ts$', ['^src/(jobs|lib|metrics)/', '^src/http/tally[.]ts$', '^src/(app|context|verifier-context|config|errors|log|prepare-database)[.]ts$']],
   cli: ['^src/cli/', ['^src/(cli|core|db|lib|metrics)/', '^src/(server|config|config-values|dev-settings|errors|log|paths|prepare-database)[.]ts$']],
-  'prepare-database': ['^src/prepare-database[.]ts$', ['^src/db/migrate[.]ts$', '^src/(config|config-values|dev-settings|log|paths)[.]ts$']],
+  'prepare-database': ['^src/prepare-database[.]ts$', ['^src/db/migrate[.]ts$', '^src/core/jobs/install[.]ts$', '^src/(config|config-values|dev-settings|log|paths)[.]ts$']],
   'dev-settings': ['^src/dev-settings[.]ts$', ['^src/db/embedded/', '^src/(config|config-values|errors)[.]ts$']],
   config: ['^src/config[.]ts$', ['^src/(config-values|errors)[.]ts$']],
   log: ['^src/log[.]ts$', ['^src/config[.]ts$']],

@@ -1,6 +1,7 @@
 import { Clients } from './core/clients/clients.ts'
 import { Jobs } from './core/jobs/jobs.ts'
 import { enterInstallation } from './core/installation/store.ts'
+import { EMAIL_QUEUE } from './core/mail/enqueue.ts'
 import { Keyring } from './core/keys/keyring.ts'
 import type { PublicKeys } from './core/keys/public-keys.ts'
 import { BreachedPasswords } from './core/passwords/breached.ts'
@@ -71,7 +72,7 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
       retryUnavailable(async () => await keyring.start()).then(async () => await retryUnavailable(async () => await clients.start())),
       retryUnavailable(async () => await revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 })),
       passwords.selfTest(),
-      retryUnavailable(async () => await jobs.start()),
+      retryUnavailable(async () => await jobs.learn(EMAIL_QUEUE)),
     ])
     return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs, limits, breached }, close }
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
+import { installJobs } from './core/jobs/install.ts'
 import { migrateUp, readMigrations } from './db/migrate.ts'
 import { settle } from './dev-settings.ts'
 import type { Log } from './log.ts'
@@ -10,7 +11,7 @@ export type Database = { databaseUrl: string, keyEncryptionKey: KeyEncryptionKey
 
 /**
  * What is done once on a machine, however many processes then serve: the embedded database and its key, where the
- * configuration leaves them open, and the migrations.
+ * configuration leaves them open, and the migrations, ours and those of the jobs.
  */
 export async function prepareDatabase (config: Config, log: Log): Promise<Database & { stop: () => Promise<void> }> {
   const { embedded, stop, ...database } = await settle(config)
@@ -27,4 +28,5 @@ export async function prepareDatabase (config: Config, log: Log): Promise<Databa
 export async function migrateDatabase (databaseUrl: string, log: Log): Promise<void> {
   const applied = await migrateUp(databaseUrl, await readMigrations(migrationsFolder))
   if (applied.length > 0) log.info({ applied }, 'database migrated')
+  await installJobs(databaseUrl)
 }

@@ -42,10 +42,10 @@ type Opened = (() => Promise<void> | void)[]
 export async function startServer ({ config, log, database, port = config.port, readyFirst = false }: ServerSettings): Promise<Server> {
   const opened: Opened = []
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
+  const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
   try {
-    const ctx = database ? await openFull(config, log, database, opened) : await openVerifier(config, log, opened)
+    const ctx = database ? await openFull(config, log, database, opened, leaving.signal) : await openVerifier(config, log, opened)
     if (readyFirst) await isReady(ctx)
-    const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
     const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally })
     await app.listen({ port, host: config.host })
       .catch((error: NodeJS.ErrnoException) => { throw portFault(error, { host: config.host, port, setting: 'PORT' }) })
@@ -77,11 +77,14 @@ export async function startServer ({ config, log, database, port = config.port, 
 }
 
 /** Loaded only here: a node with MODE=verifier has no database, and must not carry what it takes to have one. */
-async function openFull (config: Config, log: Log, database: Database, opened: Opened): Promise<Context> {
-  const [{ openContext }, { startPurging }] = await Promise.all([import('./context.ts'), import('./jobs/purge.ts')])
+async function openFull (config: Config, log: Log, database: Database, opened: Opened, leaving: AbortSignal): Promise<Context> {
+  const [{ openContext }, { startJobs }] = await Promise.all([import('./context.ts'), import('./jobs/runner.ts')])
   const { ctx, close } = await openContext({ config, log, ...database })
   opened.push(close)
-  opened.push(startPurging(ctx).stop)
+  const { stop } = await startJobs(ctx)
+  opened.push(stop)
+  // While requests are still answered: what a job needs to finish and what they need add up to no more than the longer of the two.
+  leaving.addEventListener('abort', () => { stop() })
   return ctx
 }
 

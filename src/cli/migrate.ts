@@ -1,3 +1,4 @@
+import { installJobs } from '../core/jobs/install.ts'
 import { migrateUp, migrationStatus, readMigrations } from '../db/migrate.ts'
 import { settle } from '../dev-settings.ts'
 import { migrationsFolder } from '../paths.ts'
@@ -12,6 +13,7 @@ export const migrate: Command = async ([what], env) => {
     const migrations = await readMigrations(migrationsFolder)
     if (what === 'up') {
       const applied = await migrateUp(settled.databaseUrl, migrations)
+      await installJobs(settled.databaseUrl)
       process.stdout.write(applied.length > 0 ? applied.map(name => `applied ${name}\n`).join('') : 'nothing to apply\n')
       return 0
     }

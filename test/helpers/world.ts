@@ -5,6 +5,7 @@ import { buildApp } from '../../src/app.ts'
 import { loadConfig, type Config } from '../../src/config.ts'
 import type { KeyEncryptionKeys } from '../../src/config-values.ts'
 import { openContext, type Context, type VerifierContext } from '../../src/context.ts'
+import { startJobs } from '../../src/jobs/runner.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import { createLog, type Log } from '../../src/log.ts'
 import { contractFault } from './contract.ts'
@@ -36,7 +37,7 @@ export const testEnvironment = (databaseUrl: string, kek = `t:${randomBytes(32).
   DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: kek, REQUIRE_VERIFIED_EMAIL: 'false', RATE_LIMIT_SCALE: '100000', DRAIN_SECONDS: '0', DOCS: 'true', METRICS_PORT: '0',
 })
 
-/** `env` overrides the environment. Everything ends with the test. */
+/** `env` overrides the environment. Everything ends with the test. With `MAIL_URL` of a mailbox (./mailbox.ts) its nodes do jobs. */
 export async function world (t: Test, env: Record<string, string> = {}): Promise<World> {
   const databaseUrl = env['DATABASE_URL'] ?? await freshDatabase(t)
   const config = loadConfig({ ...testEnvironment(databaseUrl), ...env }, () => '')
@@ -60,8 +61,13 @@ export async function world (t: Test, env: Record<string, string> = {}): Promise
   }
 }
 
-const startNode = async (t: Test, config: Config): Promise<Node> => await serveNode(t, async ({ log, clock }) =>
-  await openContext({ config, databaseUrl: config.databaseUrl!, keyEncryptionKey: config.keyEncryptionKey as KeyEncryptionKeys, log, clock }))
+const startNode = async (t: Test, config: Config): Promise<Node> => await serveNode(t, async ({ log, clock }) => {
+  const { ctx, close } = await openContext({ config, databaseUrl: config.databaseUrl!, keyEncryptionKey: config.keyEncryptionKey as KeyEncryptionKeys, log, clock })
+  // Most tests are about no job, and their many short-lived nodes do without.
+  if (config.mailUrl === 'console:') return { ctx, close }
+  const jobs = await startJobs(ctx, { mailPollSeconds: 0.5 })
+  return { ctx, close: async () => { await jobs.stop(); await close() } }
+})
 
 /** The app around an opened context, with a clock and a log of its own. */
 export async function serveNode<C extends Context | VerifierContext> (

@@ -1,3 +1,4 @@
+import { installJobs } from '../../src/core/jobs/install.ts'
 import { startEmbedded } from '../../src/db/embedded/start.ts'
 import { migrateUp, readMigrations } from '../../src/db/migrate.ts'
 import { migrationsFolder } from '../../src/paths.ts'
@@ -11,3 +12,4 @@ await onServer(url, async client => {
   await client.query(`CREATE DATABASE ${TEMPLATE}`)
 })
 await migrateUp(databaseNamed(url, TEMPLATE), await readMigrations(migrationsFolder))
+await installJobs(databaseNamed(url, TEMPLATE))

@@ -1,43 +1,98 @@
-import { fromPrisma, PgBoss, type Job, type Queue, type WorkOptions } from 'pg-boss'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fromPrisma, PgBoss, type JobResult, type JobWithMetadata } from 'pg-boss'
 import type { Db, Pool } from '../../db/client.ts'
 import type { Log } from '../../log.ts'
+import { SCHEMA } from './queues.ts'
 
-/** Keeps its tables in a schema of its own, beside ours, with migrations of its own. */
-const SCHEMA = 'pgboss'
+/** `attempt` counts from 1; `last`: a failure now is for good. */
+export type Job<T> = { id: string, data: T, attempt: number, last: boolean }
 
-/** Sixty attempts over three days would not help a mail that is refused; what fails for good waits in the dead-letter queue to be seen. */
-export const QUEUES: readonly ({ name: string } & Omit<Queue, 'name'>)[] = [
-  { name: 'email-dead', retentionSeconds: 14 * 86_400, deleteAfterSeconds: 14 * 86_400 },
-  { name: 'email', retryLimit: 8, retryDelay: 5, retryBackoff: true, expireInSeconds: 60, heartbeatSeconds: 15, retentionSeconds: 3 * 86_400, deleteAfterSeconds: 86_400, deadLetter: 'email-dead' },
-]
+/** Thrown by a worker: trying again would not help. */
+export class HopelessJob extends Error {
+  override name = 'HopelessJob'
+}
+
+export type Worker<T extends object> = { queue: string, pollSeconds: number, work: (job: Job<T>) => Promise<void> }
+
+/** What is being done when a node stops may take this long; then it is given back, and another node does it. */
+const FINISH_WITHIN_MS = 5_000
+/** While the database is away every poll fails alike. */
+const SAME_ERROR_AGAIN_MS = 60_000
+
+const NO_JOB = '00000000-0000-0000-0000-000000000000'
 
 /** Jobs in PostgreSQL: written in the transaction of what they belong to, done by any node, at least once. */
 export class Jobs {
+  readonly #log: Log
+  /** Never started: it only writes, in the transaction of the caller, also while this node stops working. */
+  readonly #sender: PgBoss
   readonly #boss: PgBoss
+  readonly #stopping = new AbortController()
+  #starting: Promise<void> | undefined
 
   constructor ({ pool, log }: { pool: Pool, log: Log }) {
-    this.#boss = new PgBoss({ db: { executeSql: async (text, values) => await pool.query(text, values) }, schema: SCHEMA })
-    this.#boss.on('error', error => log.warn({ err: error.message }, 'jobs'))
+    this.#log = log
+    // Our own pool, so that its bounds hold here too. What would take longer than they allow (rebuilding indexes) is left to PostgreSQL's vacuum.
+    const common = { db: { executeSql: async (text: string, values?: unknown[]) => await pool.query(text, values) }, schema: SCHEMA, registerInstance: false, openTelemetry: { enabled: false } }
+    this.#sender = new PgBoss(common)
+    this.#boss = new PgBoss({ ...common, reindex: false, monitorVacuum: false, superviseIntervalSeconds: 30, monitorIntervalSeconds: 30, flowIntervalSeconds: 86_400, bamIntervalSeconds: 3_600, cronMonitorIntervalSeconds: 45, cronWorkerIntervalSeconds: 45 })
+    const reported = new Map<string, number>()
+    const report = (error: Error) => {
+      const message = error.message.replace(/ \(Queue: .*/, '')
+      if (performance.now() - (reported.get(message) ?? -Infinity) < SAME_ERROR_AGAIN_MS) return
+      reported.clear()
+      reported.set(message, performance.now())
+      log.warn({ err: message }, 'jobs')
+    }
+    this.#sender.on('error', report)
+    this.#boss.on('error', report)
   }
 
-  /** Makes or renews its tables and queues. Nodes that start together wait for each other. */
-  async start (): Promise<void> {
-    await this.#boss.start()
-    for (const { name, ...options } of QUEUES) await this.#boss.createQueue(name, options)
+  /** Reads once what `send` must know of a queue: within a transaction it would need a second connection for that, and many at once would starve each other. */
+  async learn (queue: string): Promise<void> {
+    await this.#sender.findJobs(queue, { id: NO_JOB })
   }
 
   /** @param db a transaction: the job is there once that commits, or not at all */
   async send (db: Db, queue: string, data: object): Promise<void> {
-    await this.#boss.send(queue, data, { db: fromPrisma(db) })
+    await this.#sender.send(queue, data, { db: fromPrisma(db) })
   }
 
-  /** Does the jobs of a queue here, until `stop`. */
-  async work<T extends object> (queue: string, options: WorkOptions, handler: (job: Job<T>) => Promise<void>): Promise<void> {
-    await this.#boss.work<T>(queue, { ...options, batchSize: 1 }, async jobs => { for (const job of jobs) await handler(job) })
+  /** Has these queues worked on here until `stop`; where the database is away, as soon as it is back. */
+  start (workers: readonly Worker<any>[]): void {
+    this.#starting = this.#begin(workers)
   }
 
-  /** What is being done is finished first. */
+  async #begin (workers: readonly Worker<any>[]): Promise<void> {
+    const { signal } = this.#stopping
+    for (let waitMs = 1_000; !signal.aborted; waitMs = Math.min(2 * waitMs, 15_000)) {
+      try {
+        await this.#boss.start()
+        for (const worker of workers) await this.#workOn(worker)
+        return
+      } catch (error) {
+        this.#log.warn({ err: (error as Error).message }, 'jobs cannot be started yet')
+        await sleep(waitMs * (0.8 + Math.random() * 0.4), undefined, { signal, ref: false }).catch(() => {})
+      }
+    }
+  }
+
+  async #workOn ({ queue, pollSeconds, work }: Worker<any>): Promise<void> {
+    await this.#boss.work(queue, { pollingIntervalSeconds: pollSeconds, batchSize: 1, burstWhenBatchFull: true, includeMetadata: true, perJobResults: true },
+      async (jobs: JobWithMetadata<any>[]): Promise<JobResult[]> => await Promise.all(jobs.map(async ({ id, data, retryCount, retryLimit }) => {
+        try {
+          await work({ id, data, attempt: retryCount + 1, last: retryCount >= retryLimit })
+          return { id, status: 'completed' as const }
+        } catch (error) {
+          return { id, status: error instanceof HopelessJob ? 'deadletter' as const : 'failed' as const, output: { message: (error as Error).message.slice(0, 500) } }
+        }
+      })))
+  }
+
+  /** What is being done is finished first, for a while. Stopping twice is stopping once. Never rejects: what could not be given back expires. */
   async stop (): Promise<void> {
-    await this.#boss.stop({ graceful: true, timeout: 5_000 })
+    this.#stopping.abort()
+    await this.#starting
+    await this.#boss.stop({ graceful: true, timeout: FINISH_WITHIN_MS }).catch((error: Error) => this.#log.warn({ err: error.message }, 'jobs'))
   }
 }

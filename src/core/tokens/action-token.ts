@@ -17,6 +17,9 @@ const kinds = {
   ec: { path: '/v1/email-change/confirm', ttlSeconds: 3_600, sealed: true },
 } as const
 
+/** How long a link of each kind works. */
+export const actionTtlSeconds = { ev: kinds.ev.ttlSeconds, pr: kinds.pr.ttlSeconds, ec: kinds.ec.ttlSeconds } as const
+
 export type ActionClaims = {
   ev: { sub: string, em: string }
   pr: { sub: string, pf: string }

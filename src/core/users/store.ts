@@ -47,6 +47,21 @@ async function findWithPassword (db: Db, where: Prisma.Sql): Promise<SignInRecor
   return row ? { ...toUser(row), passwordHash: row.password_hash, failures: { unknown: row.fail_unknown, known: row.fail_known }, now: row.now } : null
 }
 
+/** What a mail to somebody, and a link in it, needs: as it is when it is sent. */
+export type MailRecord = { id: string, email: string, emailVerified: boolean, active: boolean, epoch: number, locale: string | null, passwordHash: string | null, now: number }
+
+/** One statement: the user, what their links are tied to, and the database's time. */
+export async function findForMail (db: Db, by: { id: string } | { email: string }): Promise<MailRecord | null> {
+  const which = 'id' in by ? Prisma.sql`u.id = ${by.id}::uuid` : Prisma.sql`u.email = ${by.email}::text`
+  const [row] = await db.$queryRaw<(Pick<Row, 'id' | 'email' | 'email_verified' | 'status' | 'epoch'> & { locale: string | null, password_hash: string | null, now: number })[]>`
+    SELECT u.id::text, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.status::int, u.epoch, u.locale,
+      c.password_hash, extract(epoch FROM now())::float8 AS now
+    FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE ${which}`
+  return row
+    ? { id: row.id, email: row.email, emailVerified: row.email_verified, active: row.status === 1, epoch: row.epoch, locale: row.locale, passwordHash: row.password_hash, now: row.now }
+    : null
+}
+
 export async function findUser (db: Db, id: string): Promise<User | null> {
   const user = await db.user.findUnique({ where: { id } })
   return user && toUser({ ...user, email_verified: user.email_verified_at !== null } as unknown as Row)
