@@ -10,7 +10,7 @@ const questions = {
   'one-byte columns': `SELECT attrelid::regclass::text AS "table", attname AS "column" FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE atttypid = '"char"'::regtype AND relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1, 2`,
   defaults: `SELECT adrelid::regclass::text || '.' || attname AS "column", pg_get_expr(adbin, adrelid) AS value FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
-    WHERE adrelid::regclass::text <> '_prisma_migrations' ORDER BY 1`,
+    JOIN pg_class ON pg_class.oid = adrelid WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' ORDER BY 1`,
   'partial and expression indexes': `SELECT indexrelid::regclass::text AS "index" FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
     WHERE relnamespace = 'public'::regnamespace AND (indpred IS NOT NULL OR indexprs IS NOT NULL)`,
   'triggers, rules and functions': `SELECT tgname::text AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE relnamespace = 'public'::regnamespace
