@@ -67,6 +67,7 @@ export async function buildApp (
   // Not even loaded without a database: they bring Prisma, pg and argon2.
   if (hasDatabase(ctx)) {
     await app.register((await import('./features/accounts/routes.ts')).accountRoutes, { ctx })
+    await app.register((await import('./features/own-sessions/routes.ts')).ownSessionRoutes, { ctx })
     await app.register((await import('./features/password/routes.ts')).passwordRoutes, { ctx })
     await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
   }

@@ -1,8 +1,13 @@
 import fp from 'fastify-plugin'
 import type { Tally } from './tally.ts'
 
+declare module 'fastify' {
+  interface FastifyInstance { tally: Tally }
+}
+
 /** Every answer names its request, so that a user's report and a log line find each other: one line a request. */
 export const requestContext = fp<{ leaving: AbortSignal, tally: Tally }>(async (app, { leaving, tally }) => {
+  app.decorate('tally', tally)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     // A client that keeps its connection must move on before this process closes it under a request.

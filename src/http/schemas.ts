@@ -19,6 +19,8 @@ const UserSchema = Strict({
   email: Type.String({ examples: ['ada@example.com'] }),
   email_verified: Type.Boolean(),
   name: Type.Union([Type.String(), Type.Null()], { examples: ['Ada'] }),
+  locale: Type.Union([Type.String(), Type.Null()], { description: 'BCP 47; the language of mail.', examples: ['en-GB'] }),
+  profile: Type.Object({}, { additionalProperties: true, description: 'What the user writes about themselves. In no token.', examples: [{ time_zone: 'Europe/London' }] }),
   roles: Type.Array(Type.String()),
   created_at: Instant,
 }, { $id: 'User', title: 'User' })

@@ -11,6 +11,8 @@ const STATUSES = ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx']
 export class Tally {
   /** How many streams of the feed are open; whoever has them says so. */
   openStreams = (): number => 0
+  /** Access tokens that were issued near the limit of their size. */
+  largeTokens = 0
   /** By method and route, how many answers of each class. */
   readonly #answers = new Map<string, number[]>()
 

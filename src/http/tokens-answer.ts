@@ -6,6 +6,7 @@ export type Delivery = 'cookie' | 'body'
 
 /** A refresh token goes into the cookie or into the body, never into both. */
 export function tokensAnswer (reply: FastifyReply, tokens: IssuedTokens, delivery: Delivery) {
+  if (tokens.large) reply.server.tally.largeTokens++
   if (delivery === 'cookie') setSessionCookie(reply, tokens.refreshToken, tokens.refreshMaxAge)
   return {
     access_token: tokens.accessToken,

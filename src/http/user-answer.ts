@@ -6,6 +6,8 @@ export const userAnswer = (user: User) => ({
   email: user.email,
   email_verified: user.emailVerified,
   name: user.name,
+  locale: user.locale,
+  profile: user.profile,
   roles: user.roles,
   created_at: user.createdAt.toISOString(),
 })

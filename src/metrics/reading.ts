@@ -2,13 +2,14 @@ import type { VerifierContext } from '../context.ts'
 import type { RequestCount, Tally } from '../http/tally.ts'
 
 /** What one process has to say when it is asked. */
-export type Reading = { stalenessSeconds: number, entries: number, streams: number, keysAgeSeconds: number, requests: RequestCount[] }
+export type Reading = { stalenessSeconds: number, entries: number, streams: number, largeTokens: number, keysAgeSeconds: number, requests: RequestCount[] }
 
 export const readingOf = ({ clock, revocations, keyring }: Pick<VerifierContext, 'clock' | 'revocations' | 'keyring'>, tally: Tally): Reading => ({
   // The database's time against this node's clock: a clock that is behind must not make the feed look fresher than now.
   stalenessSeconds: revocations.ready ? Math.max(0, clock.now() / 1000 - revocations.asOf) : Infinity,
   entries: revocations.size,
   streams: tally.openStreams(),
+  largeTokens: tally.largeTokens,
   keysAgeSeconds: (performance.now() - keyring.readAt) / 1000,
   requests: tally.requests,
 })
@@ -25,6 +26,7 @@ export function combine (readings: readonly Reading[]): Reading {
     stalenessSeconds: most(reading => reading.stalenessSeconds),
     entries: most(reading => reading.entries),
     streams: readings.reduce((sum, { streams }) => sum + streams, 0),
+    largeTokens: readings.reduce((sum, { largeTokens }) => sum + largeTokens, 0),
     keysAgeSeconds: most(reading => reading.keysAgeSeconds),
     requests: [...sums.values()],
   }

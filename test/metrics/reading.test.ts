@@ -4,14 +4,14 @@ import { exposition } from '../../src/metrics/exposition.ts'
 import { combine, readingOf, type Reading } from '../../src/metrics/reading.ts'
 
 const request = (route: string, count: number, status = '2xx') => ({ method: 'GET', route, status, count })
-const reading = (more: Partial<Reading> = {}): Reading => ({ stalenessSeconds: 0, entries: 0, streams: 0, keysAgeSeconds: 0, requests: [], ...more })
+const reading = (more: Partial<Reading> = {}): Reading => ({ stalenessSeconds: 0, entries: 0, streams: 0, largeTokens: 0, keysAgeSeconds: 0, requests: [], ...more })
 
 t.test('several processes are as stale as the stalest, and have answered what they all have', async t => {
   const node = combine([
-    reading({ stalenessSeconds: 0.4, entries: 7, streams: 2, keysAgeSeconds: 50, requests: [request('/a', 3), request('/b', 1)] }),
-    reading({ stalenessSeconds: 31, entries: 6, streams: 3, keysAgeSeconds: 5, requests: [request('/a', 4), request('/a', 1, '5xx')] }),
+    reading({ stalenessSeconds: 0.4, entries: 7, streams: 2, largeTokens: 1, keysAgeSeconds: 50, requests: [request('/a', 3), request('/b', 1)] }),
+    reading({ stalenessSeconds: 31, entries: 6, streams: 3, largeTokens: 4, keysAgeSeconds: 5, requests: [request('/a', 4), request('/a', 1, '5xx')] }),
   ])
-  t.strictSame(node, reading({ stalenessSeconds: 31, entries: 7, streams: 5, keysAgeSeconds: 50, requests: [request('/a', 7), request('/b', 1), request('/a', 1, '5xx')] }))
+  t.strictSame(node, reading({ stalenessSeconds: 31, entries: 7, streams: 5, largeTokens: 5, keysAgeSeconds: 50, requests: [request('/a', 7), request('/b', 1), request('/a', 1, '5xx')] }))
 })
 
 t.test('how stale the feed is goes by the clock, and by nothing that stands still with the feed', async t => {
@@ -35,7 +35,7 @@ t.test('the text is one that a Prometheus reads: each family once, with help and
   const lines = exposition(reading({ stalenessSeconds: 0.25, requests: [request('/a', 3), request('/odd"\\\n', 1)] })).split('\n')
   t.equal(lines.pop(), '', 'ends with a line break')
   const families = lines.filter(line => line.startsWith('# TYPE ')).map(line => line.split(' ')[2]!)
-  t.equal(families.length, 5)
+  t.equal(families.length, 6)
   for (const family of families) {
     t.match(family, /^stateless_auth_[a-z_]+$/)
     const own = lines.filter(line => line.includes(family))

@@ -6,18 +6,23 @@ import { scopeInForce, type Granted, type SessionClaims } from '../tokens/sessio
 
 type Settings = {
   publicUrl: string, tokenAudience: string, clientId: string
-  accessTokenTtlSeconds: number, refreshTokenTtlSeconds: number, sessionMaxSeconds: number
+  accessTokenTtlSeconds: number, refreshTokenTtlSeconds: number, sessionMaxSeconds: number, tokenMaxBytes: number
 }
 type Deps = { keyring: Keyring, config: Settings }
 
 export type IssuedTokens = {
   accessToken: string
+  /** Near the size that roles and claims may lead to: the next role may be refused. */
+  large: boolean
   /** Seconds from `now`. */
   expiresIn: number
   refreshToken: string
   /** Seconds from `now` for which a cookie is to be kept; null: until the browser closes. */
   refreshMaxAge: number | null
 }
+
+/** Of the limit; above it, whoever runs the service should know before an administrator meets the limit. */
+const LARGE = 0.8
 
 /** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read. */
 export function startSession (
@@ -53,6 +58,7 @@ export function issueGeneration (
   const access = issueAccessToken(keyring.signingKey('at', iat), config, session, granted, gen, iat)
   return {
     accessToken: access.token,
+    large: access.token.length > config.tokenMaxBytes * LARGE,
     expiresIn: Math.max(0, Math.floor(access.exp - now)),
     refreshToken: refresh.token,
     refreshMaxAge: session.persist === false ? null : Math.max(0, Math.floor(refresh.exp - now)),

@@ -1,7 +1,8 @@
 import { retryConflicts, type Db } from '../../db/client.ts'
+import { Prisma } from '../../db/generated/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
-import type { AuditEvent, Source } from '../audit/events.ts'
+import type { AuditEvent, By, Source } from '../audit/events.ts'
 import { eventFor } from '../audit/store.ts'
 import { isCompromised } from '../keys/store.ts'
 import { retention } from '../revocations/store.ts'
@@ -81,11 +82,30 @@ export async function spendGeneration (
  */
 export async function endFamily ({ db, clock }: { db: Db, clock: Clock }, sid: string, event: Omit<AuditEvent, 'sid'>): Promise<boolean> {
   return await retryConflicts(() => db.$executeRaw`
-    WITH w AS (INSERT INTO refresh_spent AS w (sid, gen, spent_at) VALUES (${sid}::uuid, ${ENDED_GENERATION}::int, now())
-      ON CONFLICT (sid) DO UPDATE SET gen = ${ENDED_GENERATION}::int, spent_at = excluded.spent_at WHERE w.gen <> ${ENDED_GENERATION}::int RETURNING 1),
+    WITH w AS (${endedBy(sid, '(SELECT 1) one')}),
     a AS (${eventFor({ ...event, sid }, clock, 'w')})
     INSERT INTO revocation (kind, id, val, expires_at) SELECT 's', ${revocationId('s', sid)}::bytea, 0, now() + ${retention} FROM w`) > 0
 }
+
+/**
+ * R2 for whoever knows no more than its id: ends a family that this user began, and no other. It is the audit trail that says so,
+ * and this is the one thing that it decides.
+ * @returns whether there is one, ended by now
+ */
+export async function endOwnFamily ({ db, clock }: { db: Db, clock: Clock }, { sid, userId }: { sid: string, userId: string }, by: By): Promise<boolean> {
+  const rows = await retryConflicts(() => db.$queryRaw<object[]>`
+    WITH own AS (SELECT 1 FROM audit_event WHERE user_id = ${userId}::uuid AND sid = ${sid}::uuid AND type = 'session.started' LIMIT 1),
+    w AS (${endedBy(sid, 'own')}),
+    a AS (${eventFor({ ...by, type: 'session.ended', userId, sid }, clock, 'w')}),
+    r AS (INSERT INTO revocation (kind, id, val, expires_at) SELECT 's', ${revocationId('s', sid)}::bytea, 0, now() + ${retention} FROM w)
+    SELECT 1 FROM own`)
+  return rows.length > 0
+}
+
+/** The watermark above every generation, where a part of the statement has a row; a row only when it was not there. */
+const endedBy = (sid: string, part: string): Prisma.Sql => Prisma.sql`
+  INSERT INTO refresh_spent AS w (sid, gen, spent_at) SELECT ${sid}::uuid, ${ENDED_GENERATION}::int, now() FROM ${Prisma.raw(part)}
+  ON CONFLICT (sid) DO UPDATE SET gen = ${ENDED_GENERATION}::int, spent_at = excluded.spent_at WHERE w.gen <> ${ENDED_GENERATION}::int RETURNING 1`
 
 /** Deletes what no living token can need, a key range at a time. `floor` is a UUIDv7 bound. */
 export async function purgeSpent (db: Db, floor: string, batch: number): Promise<number> {
@@ -98,4 +118,21 @@ export async function sessionHorizon (db: Db): Promise<{ now: number, maxSession
   const [row] = await db.$queryRaw<{ now: number, max: number }[]>`
     SELECT extract(epoch FROM now())::float8 AS now, max_session_seconds AS max FROM installation`
   return { now: row!.now, maxSessionSeconds: row!.max }
+}
+
+/** A sign-in as its row in the trail has it; `id` is that of the row. */
+export type SignIn = { id: string, sid: string, startedAt: Date, expiresAt: Date, addressPrefix: string | null, userAgent: string | null }
+
+/**
+ * The sign-ins of a user that may still live, newest first: those of the present epoch, before their absolute end, not ended one by one,
+ * and last refreshed when a key that is still good could have signed it. To be shown, never to authorise.
+ */
+export async function listSignIns (db: Db, { userId, before, limit }: { userId: string, before?: string | undefined, limit: number }): Promise<SignIn[]> {
+  return await db.$queryRaw<SignIn[]>`
+    SELECT a.id::text, a.sid::text, a.at AS "startedAt", to_timestamp((a.data->>'sexp')::float8) AS "expiresAt", a.address_prefix AS "addressPrefix", a.user_agent AS "userAgent"
+    FROM audit_event a JOIN users u ON u.id = a.user_id LEFT JOIN refresh_spent w ON w.sid = a.sid
+    WHERE a.user_id = ${userId}::uuid AND a.type = 'session.started' AND (${before ?? null}::uuid IS NULL OR a.id < ${before ?? null}::uuid)
+      AND (a.data->>'ver')::int = u.epoch AND (a.data->>'sexp')::float8 > extract(epoch FROM now()) AND w.gen IS DISTINCT FROM ${ENDED_GENERATION}::int
+      AND EXISTS (SELECT 1 FROM signing_key k WHERE k.use = 'rt' AND k.compromised_at IS NULL AND k.created_at < coalesce(w.spent_at, a.at) + interval '10 seconds')
+    ORDER BY a.id DESC LIMIT ${limit}::int`
 }

@@ -138,6 +138,41 @@ export async function endSessionsOf ({ db, clock }: { db: Db, clock: Clock }, us
   return row?.val ?? null
 }
 
+export type ProfileChange = {
+  /** null: none any more. */
+  name?: string | null, locale?: string | null
+  /** Top members to set, or with null to remove; null: all of them. */
+  profile?: Readonly<Record<string, unknown>> | null
+}
+
+/**
+ * Writes what is given and keeps the rest, and records it, in one statement; what changes nothing is no event. Two changes of different
+ * members at once both hold.
+ * @returns null when there is no active user of this epoch; `fits`: the profile would be no longer than that, as the database writes it
+ */
+export async function changeProfile (
+  { db, clock }: { db: Db, clock: Clock }, { id, ver, maxProfileBytes }: { id: string, ver: number, maxProfileBytes: number }, { name, locale, profile }: ProfileChange, by: By
+): Promise<{ user: User, fits: boolean } | null> {
+  const members = Object.entries({ name, locale, profile }).flatMap(([member, value]) => value === undefined ? [] : [member])
+  const given = Object.entries(profile ?? {})
+  const set = Object.fromEntries(given.filter(([, value]) => value !== null))
+  const removed = given.flatMap(([member, value]) => value === null ? [member] : [])
+  const [row] = await retryConflicts(() => db.$queryRaw<(Row & { fits: boolean })[]>`
+    WITH before AS (SELECT * FROM users WHERE id = ${id}::uuid AND status = 1 AND epoch = ${ver}::int FOR UPDATE),
+    after AS (SELECT id,
+      CASE WHEN ${name === undefined}::bool THEN name ELSE ${name ?? null}::text END AS name,
+      CASE WHEN ${locale === undefined}::bool THEN locale ELSE ${locale ?? null}::text END AS locale,
+      CASE WHEN ${profile === null}::bool THEN '{}' ELSE (profile || ${JSON.stringify(set)}::jsonb) - ${removed}::text[] END AS profile FROM before),
+    u AS (UPDATE users SET name = after.name, locale = after.locale, profile = after.profile, updated_at = now() FROM after, before
+      WHERE users.id = after.id AND octet_length(after.profile::text) <= ${maxProfileBytes}::int
+        AND (after.name, after.locale, after.profile) IS DISTINCT FROM (before.name, before.locale, before.profile) RETURNING 1),
+    a AS (${eventFor({ ...by, type: 'profile.changed', userId: id, data: { members } }, clock, 'u')})
+    SELECT b.id::text, b.email, b.email_verified_at IS NOT NULL AS email_verified, after.name, b.status::int, b.epoch, b.roles, b.claims, b.created_at, after.locale, after.profile,
+      octet_length(after.profile::text) <= ${maxProfileBytes}::int AS fits
+    FROM before b, after`)
+  return row ? { user: toUser(row), fits: row.fits } : null
+}
+
 const toUser = (row: Row): User => ({
   id: row.id,
   email: row.email,

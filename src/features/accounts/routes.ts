@@ -4,10 +4,15 @@ import type { Context } from '../../context.ts'
 import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { Email, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
+import { sourceOf } from '../../http/source.ts'
 import { typed } from '../../http/typed.ts'
 import { userAnswer } from '../../http/user-answer.ts'
+import { changeProfile } from './change-profile.ts'
 import { readOwnAccount } from './read-own-account.ts'
 import { register } from './register.ts'
+
+/** Not a union: that would report the faults of its other branch too. */
+const TextOrNull = (options: object) => Type.Unsafe<string | null>({ ...options, type: ['string', 'null'] })
 
 // Sign-up and the caller's own account. Where addresses must be confirmed, sign-up answers the same for an address that
 // has an account and one that has none (OWASP: no user enumeration); nothing that a caller sends reaches a token.
@@ -42,4 +47,23 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       response: { 200: Type.Ref('User', { description: 'The user as the database has them now.' }), ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable') },
     },
   }, async request => userAnswer(await readOwnAccount(ctx, request.user)))
+
+  app.patch('/v1/me', {
+    config: { auth: 'bearer', scope: 'account', limit: 'account' },
+    schema: {
+      operationId: 'changeMe',
+      summary: 'Change what the signed-in user says about themselves',
+      description: 'What is left out stays; null removes. Of `profile` the same holds for each member, whose values are replaced as a whole; it has at most 4,096 bytes.',
+      tags: ['Account'],
+      body: Strict({
+        name: Type.Optional(TextOrNull({ minLength: 1, maxLength: 200, examples: ['Ada'] })),
+        locale: Type.Optional(TextOrNull({ maxLength: 64, description: 'BCP 47; the language of mail.', examples: ['en-GB'] })),
+        profile: Type.Optional(Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description: 'Anything the app wants to keep. In no token.', examples: [{ time_zone: 'Europe/London', newsletter: null }] })),
+      }),
+      response: {
+        200: Type.Ref('User', { description: 'The user as they are now.' }),
+        ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
+      },
+    },
+  }, async request => userAnswer(await changeProfile(ctx, request.user, request.body, sourceOf(request))))
 }

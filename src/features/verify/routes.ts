@@ -8,7 +8,7 @@ const Claims = Type.Object({
   aud: Type.Union([Type.String(), Type.Array(Type.String())]),
   sid: Type.Optional(Uuid), auth_time: Type.Optional(Type.Integer()), amr: Type.Optional(Type.Array(Type.String())), acr: Type.Optional(Type.String()),
   scope: Type.String(), roles: Type.Optional(Type.Array(Type.String())), iat: Type.Integer(), exp: Type.Integer(),
-}, { title: 'AccessClaims', description: 'The claims of the access token (RFC 9068). One without `sid` is a service\'s own, and has no claims of a sign-in.' })
+}, { additionalProperties: true, title: 'AccessClaims', description: 'The claims of the access token (RFC 9068), and those that an administrator gave the user. One without `sid` is a service\'s own, and has no claims of a sign-in.' })
 
 // Forward-auth for gateways: answers from memory, no query, no socket. The headers only ever carry what a valid signature
 // vouched for; a gateway must overwrite headers of these names that the client sent.
