@@ -8,6 +8,7 @@ const commands: Record<string, { usage: string, load: () => Promise<Command> }> 
   sessions: { usage: 'sessions revoke-all    end every session of everybody', load: async () => (await import('./sessions.ts')).sessions },
   users: { usage: 'users disable --email E\n                         close an account and end its sessions', load: async () => (await import('./users.ts')).users },
   clients: { usage: 'clients create --name N [--scope "A B"] [--jwks FILE] | list | delete ID\n                         services that call this one; a secret is shown once', load: async () => (await import('./clients.ts')).clients },
+  audit: { usage: 'audit export [--since T] [--until T] [--user ID|EMAIL]\n                         what happened, one line of JSON an event', load: async () => (await import('./audit.ts')).audit },
   config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },
 }
 

@@ -30,6 +30,8 @@ export type Spent = {
 const BURST_GAP_SECONDS = 10
 const LONGEST_BURST = 32
 
+type Spending = { sub: string, sid: string, gen: number, ver: number, kid: string, shared: boolean, graceSeconds: number, lateBudget: number, source: Source }
+
 /**
  * R1: spends one generation, in one statement. Whoever comes first raises the watermark; whoever comes with the same
  * generation, at once or within the grace, reads the same `spent_at` and so makes the same successor. Later than that
@@ -40,14 +42,24 @@ const LONGEST_BURST = 32
  * received, a third may still be on its way with the one before. So of generations that were spent in quick succession (a burst) each
  * counts as the last, and gets the successor of the last. A row that had been lost is taken for one in the middle of a burst.
  *
- * A late credit that this call spends is recorded by the same statement: it moved `spent_at` to now, and `late` above what it was.
+ * What comes later than the grace changes nothing at first, and is taken up by a second statement, which also records it: the many that
+ * are in time need not pay for the few that are not.
  */
-export async function spendGeneration (
+export async function spendGeneration (deps: { db: Db, clock: Clock }, spending: Spending): Promise<Spent> {
+  const { outcome, ...spent } = await spend(deps, spending, false)
+  return outcome === 'late' ? await spend(deps, spending, true) as Spent : { outcome, ...spent }
+}
+
+async function spend (
   { db, clock }: { db: Db, clock: Clock },
-  { sub, sid, gen, ver, kid, shared, graceSeconds, lateBudget, source }: { sub: string, sid: string, gen: number, ver: number, kid: string, shared: boolean, graceSeconds: number, lateBudget: number, source: Source }
-): Promise<Spent> {
-  const [row] = await retryConflicts(() => db.$queryRaw<(Spent & { spent_at: number | null, db_now: number, gen: number | null, roles: string[] | null, claims: CustomClaims | null, late: number | null })[]>`
-    WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, ${shared ? 1 : 0}::int AS shared, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget),
+  { sub, sid, gen, ver, kid, shared, graceSeconds, lateBudget, source }: Spending, late: boolean
+): Promise<Omit<Spent, 'outcome'> & { outcome: Spent['outcome'] | 'late' }> {
+  // Nobody raises the watermark under a generation that was spent already: only a late acceptance moves `spent_at` to now.
+  const record = late
+    ? Prisma.sql`, l AS (SELECT 1 FROM s WHERE s.spent_at = now()), a AS (${eventFor({ type: 'session.refreshed_late', actor: `user:${sub}`, userId: sub, sid, source, data: { gen } }, clock, 'l')})`
+    : Prisma.empty
+  const [row] = await retryConflicts(() => db.$queryRaw<(Omit<Spent, 'outcome'> & { outcome: Spent['outcome'] | 'late', spent_at: number | null, db_now: number, gen: number | null, roles: string[] | null, claims: CustomClaims | null, late: number | null })[]>`
+    WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, ${shared ? 1 : 0}::int AS shared, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget, ${late}::bool AS late),
     u AS (SELECT id, epoch, status, roles, claims FROM users WHERE id = ${sub}::uuid AND NOT ${isCompromised(kid)}),
     s AS (
       INSERT INTO refresh_spent AS w (sid, gen, spent_at, late, burst)
@@ -55,20 +67,18 @@ export async function spendGeneration (
       ON CONFLICT (sid) DO UPDATE SET
         gen  = greatest(w.gen, excluded.gen),
         late = CASE WHEN w.gen < excluded.gen THEN greatest(w.late - (excluded.gen % 16 = 0)::int, 0)
-                    WHEN excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) THEN least(w.late + 1, 100)
+                    WHEN (SELECT late FROM p) AND excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) THEN least(w.late + 1, 100)
                     ELSE w.late END,
         spent_at = CASE WHEN w.gen < excluded.gen THEN excluded.spent_at
-                        WHEN excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) AND w.late < (SELECT budget FROM p) THEN excluded.spent_at
+                        WHEN (SELECT late FROM p) AND excluded.gen >= w.gen - w.burst * (SELECT shared FROM p) AND excluded.spent_at - w.spent_at > (SELECT grace FROM p) AND w.late < (SELECT budget FROM p) THEN excluded.spent_at
                         ELSE w.spent_at END,
         burst = CASE WHEN w.gen >= excluded.gen THEN w.burst
                      WHEN excluded.spent_at - w.spent_at <= (SELECT grace FROM p) + make_interval(secs => ${BURST_GAP_SECONDS}::float8) THEN least(w.burst + excluded.gen - w.gen, ${LONGEST_BURST}::int)
                      ELSE 0 END
-      RETURNING gen, spent_at, late, burst),
-    o AS (SELECT late FROM refresh_spent WHERE sid = ${sid}::uuid),
-    l AS (SELECT 1 FROM s LEFT JOIN o ON true WHERE s.late > coalesce(o.late, 0) AND s.spent_at = now()),
-    a AS (${eventFor({ type: 'session.refreshed_late', actor: `user:${sub}`, userId: sub, sid, source, data: { gen } }, clock, 'l')})
+      RETURNING gen, spent_at, late, burst)${record}
     SELECT u.roles, u.claims, s.gen, extract(epoch FROM now())::float8 AS db_now, extract(epoch FROM s.spent_at)::float8 AS spent_at, s.late::int AS late,
       CASE WHEN u.id IS NULL OR u.status <> 1 OR u.epoch <> p.ver THEN 'revoked'
+           WHEN p.gen >= s.gen - s.burst * p.shared AND NOT p.late AND now() - s.spent_at > p.grace THEN 'late'
            WHEN p.gen >= s.gen - s.burst * p.shared AND s.late <= p.budget THEN 'ok'
            WHEN s.gen = ${ENDED_GENERATION}::int                  THEN 'revoked'
            ELSE 'reuse' END AS outcome
