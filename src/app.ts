@@ -69,6 +69,9 @@ export async function buildApp (
     await app.register((await import('./features/accounts/routes.ts')).accountRoutes, { ctx })
     await app.register((await import('./features/own-sessions/routes.ts')).ownSessionRoutes, { ctx })
     await app.register((await import('./features/password/routes.ts')).passwordRoutes, { ctx })
+    await app.register((await import('./features/email-verification/routes.ts')).emailVerificationRoutes, { ctx })
+    await app.register((await import('./features/password-reset/routes.ts')).passwordResetRoutes, { ctx })
+    await app.register((await import('./features/email-change/routes.ts')).emailChangeRoutes, { ctx })
     await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
   }
   // In either mode, so nothing here may import a store.

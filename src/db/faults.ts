@@ -21,6 +21,10 @@ export const isConflict = (error: unknown): boolean => causes(error).some(({ cod
 /** Waited for a row that another transaction holds, and gave up (SET LOCAL lock_timeout). */
 export const isLockTimeout = (error: unknown): boolean => causes(error).some(({ code, originalCode }) => [code, originalCode].includes('55P03'))
 
+/** Another row has this value already, where only one may. */
+export const isDuplicate = (error: unknown): boolean => causes(error).some(({ code, originalCode, kind }) =>
+  kind === 'UniqueConstraintViolation' || code === 'P2002' || [code, originalCode].includes('23505'))
+
 function causes (error: unknown): Cause[] {
   const found: Cause[] = []
   for (let next = error; typeof next === 'object' && next !== null && found.length < 6;) {

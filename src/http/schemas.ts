@@ -8,11 +8,19 @@ export const OneOf = <const V extends readonly string[]>(values: V, options: obj
 /** A body or an answer: unknown members are refused. */
 export const Strict = <P extends Record<string, TSchema>>(properties: P, options: object = {}) => Type.Object(properties, { ...options, additionalProperties: false })
 
+/** An answer without a body; Type.Null, but with 204, would send the word null. */
+export const Empty = (description: string) => Type.Unsafe<undefined>({ type: 'null', description })
+
 export const Email = Type.String({ minLength: 3, maxLength: 320, description: 'Trimmed and lower-cased before it is judged.', examples: ['ada@example.com'] })
 export const Password = Type.String({ minLength: 1, maxLength: 1024, description: 'Compared exactly, in Unicode NFC.', examples: ['a long enough pass phrase'] })
+export const NewPassword = Type.String({ minLength: 1, maxLength: 1024, description: 'Judged by the password policy.', examples: ['another long pass phrase'] })
+export const ActionToken = Type.String({ minLength: 1, maxLength: 8192, description: 'What follows `#token=` in the link.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InByK2p3dCIsImtpZCI6Ij…'] })
 export const RefreshToken = Type.String({ minLength: 1, maxLength: 8192, description: 'Opaque to the client.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIsImtpZCI6Ij…'] })
 export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', examples: ['01930f4e-8a3b-7c2d-9e1f-0a1b2c3d4e5f'] })
 export const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
+
+/** For a body that asks for tokens. */
+export const RefreshDelivery = Type.Optional(OneOf(['cookie', 'body'], { default: 'cookie', description: 'Where the refresh token goes: an HttpOnly cookie for pages, the body for native apps.' }))
 
 const UserSchema = Strict({
   id: Uuid,

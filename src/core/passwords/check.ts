@@ -79,11 +79,11 @@ async function settleWrong (deps: Deps, account: SignInRecord | null, browser: B
  * For somebody who is signed in and about to do what needs the password again: a stolen token must not be good for guessing it.
  * @param purpose for the audit trail, such as `email.change`
  * @returns the account as it was read
- * @throws invalid_credentials, too_many_requests, login_busy; invalid_token when the account is gone
+ * @throws invalid_credentials, too_many_requests, login_busy; invalid_token when the account is gone or disabled, or its sessions were ended: such a token does not even guess
  */
-export async function checkPassword (deps: Deps, userId: string, password: string, by: Guesser, purpose: string): Promise<SignInRecord & { passwordHash: string }> {
+export async function checkPassword (deps: Deps, { sub: userId, ver }: { sub: string, ver: number }, password: string, by: Guesser, purpose: string): Promise<SignInRecord & { passwordHash: string }> {
   const account = await findForCheck(deps.db, userId)
-  if (account === null) throw new AppError('invalid_token')
+  if (!account?.active || account.epoch !== ver) throw new AppError('invalid_token')
   const compared = await comparePassword(deps, account, account.email, password, by)
   const wrong: AuditEvent = { type: 'password.refused', outcome: 'failure', actor: `user:${userId}`, userId, source: by.source, data: { purpose } }
   if (!await settle(deps, account, compared, { right: null, wrong })) throw new AppError('invalid_credentials')

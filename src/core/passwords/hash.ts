@@ -37,8 +37,9 @@ export class Passwords {
     }
   }
 
-  async hash (password: string, { bucket, signal }: Waiter): Promise<string> {
-    return await this.#admission.admit(bucket, signal, () => this.#hash(password.normalize('NFC')))
+  /** @param salt 16 bytes that no other hash has and nobody can know before; random ones when left out */
+  async hash (password: string, { bucket, signal }: Waiter, salt = randomBytes(16)): Promise<string> {
+    return await this.#admission.admit(bucket, signal, () => this.#hash(password.normalize('NFC'), salt))
   }
 
   /** A missing or unreadable stored hash costs the same as a wrong password: the dummy is verified instead, and never matches. */
@@ -54,7 +55,7 @@ export class Passwords {
   }
 
   /** The module writes m,p,t; the PHC specification and every other reader want m,t,p. */
-  async #hash (normal: string): Promise<string> {
-    return (await argon2.hash(normal, this.#options)).replace(/,(p=\d+),(t=\d+)\$/, ',$2,$1$')
+  async #hash (normal: string, salt = randomBytes(16)): Promise<string> {
+    return (await argon2.hash(normal, { ...this.#options, salt })).replace(/,(p=\d+),(t=\d+)\$/, ',$2,$1$')
   }
 }

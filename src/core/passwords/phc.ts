@@ -13,3 +13,9 @@ export function parsePhc (stored: string): PhcParameters | null {
   const bounded = memoryKib >= 8 * lanes && memoryKib <= 1_048_576 && passes >= 1 && passes <= 20 && lanes >= 1 && lanes <= 8
   return bounded ? { memoryKib, passes, lanes } : null
 }
+
+/** The salt of a stored hash, or null when it is not one we would have written. */
+export function saltOf (stored: string): Buffer | null {
+  const salt = PHC.exec(stored)?.[6]
+  return salt === undefined ? null : Buffer.from(salt, 'base64')
+}

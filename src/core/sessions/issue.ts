@@ -24,15 +24,15 @@ export type IssuedTokens = {
 /** Of the limit; above it, whoever runs the service should know before an administrator meets the limit. */
 const LARGE = 0.8
 
-/** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read. */
+/** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read; `sid` a UUIDv7 of it, where it had to be known before. */
 export function startSession (
   deps: Deps,
-  { user, scope, remember, amr, now }: { user: { id: string, epoch: number } & Granted, scope: string, remember: boolean, amr: string[], now: number }
+  { user, scope, remember, amr, now, sid = uuidv7(now * 1000) }: { user: { id: string, epoch: number } & Granted, scope: string, remember: boolean, amr: string[], now: number, sid?: string }
 ): IssuedTokens & { sid: string } {
   const iat = Math.floor(now)
   const session: SessionClaims = {
     sub: user.id,
-    sid: uuidv7(now * 1000),
+    sid,
     ver: user.epoch,
     client_id: deps.config.clientId,
     scope: scopeInForce(scope, user.roles),

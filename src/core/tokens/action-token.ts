@@ -85,13 +85,19 @@ export const resetFingerprint = (key: Key, { passwordHash, epoch, email }: Reset
   createHmac('sha256', keysOf(key, 'pr').mac).update(JSON.stringify([passwordHash, epoch, email])).digest().subarray(0, 16).toString('base64url')
 
 /**
+ * The salt of the password that a link sets: random to whoever lacks the key, and another for every link. So the stored hash itself says by which link it
+ * was set, and a used link can be told from a stale one with nothing written down.
+ */
+export const resetSalt = (key: Key, jti: string) => createHmac('sha256', keysOf(key, 'pr').mac).update(`salt:${jti}`).digest().subarray(0, 16)
+
+/**
  * Whose it is, what it carries, and the key that signed it (for `pf`). That a token verifies says only that it was mailed in time: single use is
  * the business of the statement that acts on it.
  * @throws invalid_action_token for anything else; database_unavailable when its key is unknown and could not be looked up
  */
 export async function verifyActionToken<K extends ActionKind> (
   { keyring, config, clock }: { keyring: Keyring, config: Issuer, clock: Clock }, kind: K, token: string
-): Promise<{ claims: ActionClaims[K], key: Key }> {
+): Promise<{ claims: ActionClaims[K], jti: string, key: Key }> {
   const header = parseCompact(token)
   if (!header || header.alg !== 'HS256' || header.typ !== `${kind}+jwt`) throw new AppError('invalid_action_token')
   const { key, fresh } = await keyring.findFresh('ft', header.kid)
@@ -100,9 +106,9 @@ export async function verifyActionToken<K extends ActionKind> (
   try {
     const { verify, box } = keysOf(key, kind)
     const claims = verify(token) as Record<string, unknown>
-    const { iss, aud, sub, exp } = claims
-    if (iss !== config.publicUrl || aud !== `${config.publicUrl}${kinds[kind].path}` || !isUuid(sub) || typeof exp !== 'number' || exp <= clock.now() / 1000) throw new Error('claims')
+    const { iss, aud, sub, exp, jti } = claims
+    if (iss !== config.publicUrl || aud !== `${config.publicUrl}${kinds[kind].path}` || !isUuid(sub) || !isUuid(jti) || typeof exp !== 'number' || exp <= clock.now() / 1000) throw new Error('claims')
     const rest = kinds[kind].sealed ? JSON.parse(unseal(box, Buffer.from(String(claims['box']), 'base64url'), sub).toString()) as object : claims
-    return { claims: { ...rest, sub } as ActionClaims[K], key }
+    return { claims: { ...rest, sub } as ActionClaims[K], jti, key }
   } catch (cause) { throw new AppError('invalid_action_token', { cause }) }
 }

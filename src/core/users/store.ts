@@ -1,5 +1,7 @@
 import { retryConflicts, type Db } from '../../db/client.ts'
+import { isDuplicate } from '../../db/faults.ts'
 import { Prisma } from '../../db/generated/client.ts'
+import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
 import type { AuditEvent, By } from '../audit/events.ts'
@@ -80,6 +82,71 @@ export async function createUser (db: Db, user: { id: string, email: string, nam
     c AS (INSERT INTO credential (user_id, password_hash) SELECT id, ${user.passwordHash}::text FROM u)
     SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, claims, created_at, locale, profile FROM u`
   return row ? toUser(row) : null
+}
+
+/** What a change was decided on: it happens only while all of it is still so. */
+export type Seen = { id: string, email: string, epoch: number, passwordHash: string | null }
+export type Changed = { epoch: number, now: number }
+
+/**
+ * S2: puts a password in the place of the one that was seen (or of none), ends every session and tells the feed, in one statement. The user's row is locked first
+ * and judged as it is then, so of two that saw the same only one goes on. The failures counted against the old password are forgotten.
+ * @param verified whoever sets it has read the account's mail: the address is confirmed by that
+ * @returns null when anything of what was seen has changed; nothing is changed then
+ */
+export async function setPassword (db: Db, seen: Seen, passwordHash: string, { verified = false } = {}): Promise<Changed | null> {
+  const [row] = await db.$queryRaw<Changed[]>`
+    WITH u AS (SELECT id FROM users WHERE id = ${seen.id}::uuid AND status = 1 AND epoch = ${seen.epoch}::int AND email = ${seen.email}::text FOR UPDATE),
+    c AS (INSERT INTO credential AS c (user_id, password_hash) SELECT id, ${passwordHash}::text FROM u
+      ON CONFLICT (user_id) DO UPDATE SET password_hash = excluded.password_hash, changed_at = now(), fail_unknown = 0, fail_known = 0
+        WHERE c.password_hash = ${seen.passwordHash}::text RETURNING user_id),
+    w AS (UPDATE users SET epoch = epoch + 1, updated_at = now(), email_verified_at = CASE WHEN ${verified}::bool THEN coalesce(email_verified_at, now()) ELSE email_verified_at END
+      FROM c WHERE users.id = c.user_id RETURNING epoch)
+    INSERT INTO revocation (kind, id, val, expires_at)
+    SELECT 'u', ${revocationId('u', seen.id)}::bytea, w.epoch, now() + ${retention} FROM w RETURNING val AS epoch, extract(epoch FROM now())::float8 AS now`
+  return row ?? null
+}
+
+/**
+ * S1: confirms the address that `digest` is left of. Confirmed already, it writes nothing.
+ * @returns whether this did it; null when the account has another address now, or is gone
+ */
+export async function confirmEmail (db: Db, id: string, digest: Uint8Array): Promise<{ first: boolean } | null> {
+  const [row] = await db.$queryRaw<{ first: boolean }[]>`
+    WITH v AS (UPDATE users SET email_verified_at = now(), updated_at = now()
+      WHERE id = ${id}::uuid AND email_verified_at IS NULL AND substring(sha256(convert_to(email, 'UTF8')) for 16) = ${digest}::bytea RETURNING 1)
+    SELECT EXISTS (SELECT 1 FROM v) AS first FROM users WHERE id = ${id}::uuid AND substring(sha256(convert_to(email, 'UTF8')) for 16) = ${digest}::bytea`
+  return row ?? null
+}
+
+/**
+ * Puts a confirmed address in the place of `old`, ends every session and tells the feed, in one statement.
+ * @returns null when the address or the epoch is another by now; nothing is changed then
+ * @throws email_taken when somebody has the new address; a transaction around it is lost with that
+ */
+export async function changeEmail (db: Db, { id, epoch, old, to }: { id: string, epoch: number, old: string, to: string }): Promise<Changed | null> {
+  try {
+    const [row] = await db.$queryRaw<Changed[]>`
+      WITH u AS (UPDATE users SET email = ${to}::text, email_verified_at = now(), epoch = epoch + 1, updated_at = now()
+        WHERE id = ${id}::uuid AND status = 1 AND email = ${old}::text AND epoch = ${epoch}::int RETURNING epoch)
+      INSERT INTO revocation (kind, id, val, expires_at)
+      SELECT 'u', ${revocationId('u', id)}::bytea, u.epoch, now() + ${retention} FROM u RETURNING val AS epoch, extract(epoch FROM now())::float8 AS now`
+    return row ?? null
+  } catch (cause) { throw isDuplicate(cause) ? new AppError('email_taken', { cause }) : cause }
+}
+
+/**
+ * Removes a user and the password, ends every session and tells the feed, in one statement.
+ * @param epoch only while it is still this one
+ * @returns what a last mail needs; null when there is no such user
+ */
+export async function deleteUser (db: Db, id: string, { epoch }: { epoch?: number } = {}): Promise<{ epoch: number, email: string, locale: string | null } | null> {
+  const [row] = await db.$queryRaw<{ epoch: number, email: string, locale: string | null }[]>`
+    WITH u AS (DELETE FROM users WHERE id = ${id}::uuid AND epoch = coalesce(${epoch ?? null}::int, epoch) RETURNING epoch + 1 AS epoch, email, locale),
+    c AS (DELETE FROM credential WHERE user_id IN (SELECT ${id}::uuid FROM u)),
+    r AS (INSERT INTO revocation (kind, id, val, expires_at) SELECT 'u', ${revocationId('u', id)}::bytea, u.epoch, now() + ${retention} FROM u)
+    SELECT epoch, email, locale FROM u`
+  return row ?? null
 }
 
 const counterOf = (browser: Browser): Prisma.Sql => Prisma.raw(`fail_${browser}`)

@@ -2,14 +2,17 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
 import { clientGone } from '../../http/client-gone.ts'
+import { guesserOf } from '../../http/guesser.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
-import { Email, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
+import { Email, NewPassword, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
+import { clearSessionCookie, readSessionCookie } from '../../http/session-cookie.ts'
 import { sourceOf } from '../../http/source.ts'
 import { typed } from '../../http/typed.ts'
 import { userAnswer } from '../../http/user-answer.ts'
 import { changeProfile } from './change-profile.ts'
+import { deleteAccount } from './delete-account.ts'
 import { readOwnAccount } from './read-own-account.ts'
-import { register } from './register.ts'
+import { prepareAccount, register } from './register.ts'
 
 /** Not a union: that would report the faults of its other branch too. */
 const TextOrNull = (options: object) => Type.Unsafe<string | null>({ ...options, type: ['string', 'null'] })
@@ -25,7 +28,7 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       operationId: 'register',
       summary: 'Create an account',
       tags: ['Sign-in'],
-      body: Strict({ email: Email, password: Password, name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada'] })) }),
+      body: Strict({ email: Email, password: NewPassword, name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada'] })) }),
       response: {
         201: Strict({ user: Type.Ref('User') }, { description: 'The account exists and can sign in (addresses need no confirmation here).' }),
         202: Strict({ status: OneOf(['check_email']) }, { description: 'The same for an address that has an account already.' }),
@@ -33,7 +36,8 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       },
     },
   }, async (request, reply) => {
-    const user = await register(ctx, request.body, { bucket: addressBucket(request), signal: clientGone(reply) })
+    const application = await prepareAccount(ctx, request.body, { bucket: addressBucket(request), signal: clientGone(reply) })
+    const user = await register(ctx, application, sourceOf(request))
     if (user === null) return await reply.code(202).send({ status: 'check_email' })
     return await reply.code(201).send({ user: userAnswer(user) })
   })
@@ -66,4 +70,23 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       },
     },
   }, async request => userAnswer(await changeProfile(ctx, request.user, request.body, sourceOf(request))))
+
+  app.post('/v1/me/delete', {
+    config: { auth: 'bearer', scope: 'account', limit: 'account', sameSiteOnly: true },
+    schema: {
+      operationId: 'deleteMe',
+      summary: 'Delete the account of the signed-in user',
+      description: 'For good. Every session ends; a last mail says so.',
+      tags: ['Account'],
+      body: Strict({ password: Password }),
+      response: {
+        204: Type.Null({ description: 'The account and its sessions are gone.' }),
+        ...problemResponses('invalid_request', 'invalid_token', 'invalid_credentials', 'insufficient_scope', 'origin_not_allowed', 'body_too_large', 'unsupported_media_type', 'login_busy', 'database_unavailable'),
+      },
+    },
+  }, async (request, reply) => {
+    await deleteAccount(ctx, request.user, request.body, guesserOf(request, reply))
+    if (readSessionCookie(request) !== undefined) clearSessionCookie(reply)
+    return await reply.code(204).send(null)
+  })
 }
