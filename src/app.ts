@@ -72,6 +72,7 @@ export async function buildApp (
     await app.register((await import('./features/email-verification/routes.ts')).emailVerificationRoutes, { ctx })
     await app.register((await import('./features/password-reset/routes.ts')).passwordResetRoutes, { ctx })
     await app.register((await import('./features/email-change/routes.ts')).emailChangeRoutes, { ctx })
+    if (config.appUrl === undefined) await app.register((await import('./features/pages/routes.ts')).pageRoutes, { ctx })
     await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
   }
   // In either mode, so nothing here may import a store.

@@ -10,6 +10,7 @@ const PUBLIC = [
   'GET /v1/revocations', 'GET /v1/revocations/stream',
   'GET /livez', 'GET /readyz', 'GET /readyz/full',
   'POST /v1/auth/register', 'POST /v1/auth/login',
+  'POST /v1/email-verification', 'POST /v1/email-verification/confirm', 'POST /v1/password-reset', 'POST /v1/password-reset/confirm', 'POST /v1/email-change/confirm',
 ]
 /** These want a refresh token, or end nothing without one. */
 const BY_REFRESH_TOKEN = ['POST /v1/auth/refresh', 'POST /v1/auth/logout']
@@ -48,10 +49,10 @@ t.test('without a token every route answers 401, but for those on the written li
   t.match((await call('POST', '/v1/auth/refresh')).json(), { status: 401, code: 'no_session' })
 })
 
-t.test('no route exists that the contract does not show, but the contract and its page', async t => {
+t.test('no route exists that the contract does not show, but the contract and its page, and the pages that links lead to where there is no app', async t => {
   const { app } = await world(t)
-  const { app: production } = await world(t, { DOCS: 'false' })
-  t.ok(pathsOf(app).includes('/docs'))
+  const { app: production } = await world(t, { DOCS: 'false', APP_URL: 'https://app.example' })
+  for (const page of ['/docs', '/verify-email', '/reset-password', '/confirm-email-change']) t.ok(pathsOf(app).includes(page))
   const shown = Object.keys(contract.paths).map(path => path.replaceAll(/\{([^}]+)\}/g, ':$1'))
   t.strictSame([...new Set(pathsOf(production))].sort(), shown.sort(), 'and in production not even those')
 })
