@@ -7,14 +7,16 @@ import { seal, unseal } from '../../lib/seal.ts'
 import type { Key, Keyring } from '../keys/keyring.ts'
 import { parseCompact } from './compact.ts'
 
+const isString = (value: unknown): boolean => typeof value === 'string'
+
 /** What each kind of link carries beside `sub`, how long it lives, and the one endpoint that takes it. */
 const kinds = {
   /** Confirms an address: `em` is what is left of it, base64url. */
-  ev: { path: '/v1/email-verification/confirm', ttlSeconds: 86_400, sealed: false },
+  ev: { path: '/v1/email-verification/confirm', ttlSeconds: 86_400, sealed: false, members: { em: isString } },
   /** Sets a new password: `pf` is bound to the old one, the epoch and the address, base64url. */
-  pr: { path: '/v1/password-reset/confirm', ttlSeconds: 1_800, sealed: false },
+  pr: { path: '/v1/password-reset/confirm', ttlSeconds: 1_800, sealed: false, members: { pf: isString } },
   /** Changes the address: `old` and `new` are sealed, because links end up in logs. */
-  ec: { path: '/v1/email-change/confirm', ttlSeconds: 3_600, sealed: true },
+  ec: { path: '/v1/email-change/confirm', ttlSeconds: 3_600, sealed: true, members: { old: isString, new: isString, ver: Number.isInteger } },
 } as const
 
 /** How long a link of each kind works. */
@@ -108,7 +110,8 @@ export async function verifyActionToken<K extends ActionKind> (
     const claims = verify(token) as Record<string, unknown>
     const { iss, aud, sub, exp, jti } = claims
     if (iss !== config.publicUrl || aud !== `${config.publicUrl}${kinds[kind].path}` || !isUuid(sub) || !isUuid(jti) || typeof exp !== 'number' || exp <= clock.now() / 1000) throw new Error('claims')
-    const rest = kinds[kind].sealed ? JSON.parse(unseal(box, Buffer.from(String(claims['box']), 'base64url'), sub).toString()) as object : claims
+    const rest = kinds[kind].sealed ? JSON.parse(unseal(box, Buffer.from(String(claims['box']), 'base64url'), sub).toString()) as Record<string, unknown> : claims
+    if (Object.entries(kinds[kind].members).some(([member, is]) => !is(rest[member]))) throw new Error('members')
     return { claims: { ...rest, sub } as ActionClaims[K], jti, key }
   } catch (cause) { throw new AppError('invalid_action_token', { cause }) }
 }
