@@ -1,6 +1,7 @@
 import { dictionary } from '@zxcvbn-ts/language-common'
 import argon2 from 'argon2'
 import t from 'tap'
+import { forgetCounters } from '../helpers/limits.ts'
 import { PASSWORD, world, type World } from '../helpers/world.ts'
 
 const EMOJI = [...'😀😁😂🤣😃😄😅😆😉😊😋😎😍😘🥰😗']
@@ -60,6 +61,7 @@ t.test('a password counts exactly as it was set: every letter, space and byte, b
   }
   for (const [name, other] of Object.entries(others)) {
     t.not(other, password)
+    await forgetCounters(w.sql)
     t.equal((await login(w, email, other)).statusCode, 401, `the password ${name} is another one`)
   }
 })
@@ -68,8 +70,10 @@ t.test('passwords that are tried first are refused with the reason', async t => 
   const w = await world(t, { PASSWORD_MIN_LENGTH: '8' })
   const common = (dictionary['passwords-common'] as string[]).filter(password => password.length >= 8)
   t.ok(common.length > 3_000, `${common.length} of the list are long enough`)
-  const refusals = await Promise.all([...common.slice(0, 3_000), ...common.slice(-200)].map(async password => (await register(w, password)).json().code))
-  t.strictSame([...new Set(refusals)], ['weak_password'])
+  const refusals = new Set<string>()
+  const rest = [...common.slice(0, 3_000), ...common.slice(-200)]
+  while (rest.length > 0) for (const answer of await Promise.all(rest.splice(0, 100).map(async password => await register(w, password)))) refusals.add(answer.json().code)
+  t.strictSame([...refusals], ['weak_password'])
 
   const cases: Record<string, [string, object?]> = {
     password123456789: ['common'],
@@ -114,6 +118,7 @@ t.test('a damaged or hostile stored hash is a wrong password, and costs nothing 
     `$argon2id$v=19$m=19456,t=4294967295,p=1$${salt}$${digest}`, `$argon2id$v=19$m=19456,t=2,p=255$${salt}$${digest}`, `$argon2id$v=19$m=0,t=0,p=0$${salt}$${digest}`, `$argon2id$v=19$m=19456,t=2,p=1$$${digest}`, '$2b$10$abcdefghijklmnopqrstuuMN3Wm1cWmvX3Qq4q9bK6e5h6Wy3iVnS', '\u0001']
   for (const hash of hashes) {
     await w.sql('UPDATE credential SET password_hash = $1 WHERE user_id = $2', [hash, id])
+    await forgetCounters(w.sql)
     const answer = await login(w, email, PASSWORD)
     t.match([answer.statusCode, answer.json().code], [401, 'invalid_credentials'], hash.slice(0, 40))
   }

@@ -25,16 +25,28 @@ async function linkedWorld (t: Parameters<typeof world>[0]) {
   return { ...w, link, quiet, direct: await sqlTo(t, database), database }
 }
 
-t.test('signing in, verifying and being verified again write no row anywhere', async t => {
+t.test('signing in writes one line of the audit trail and counters, and no session; verifying writes nothing', async t => {
   const { signUp, signIn, verify, sql } = await world(t)
   const { email } = await signUp()
-  const before = await everything(sql)
-  for (let session = 0; session < 3; session++) t.equal((await verify((await signIn(email)).access_token)).statusCode, 200)
-  t.strictSame(await everything(sql), before)
-  t.ok(Object.keys(before).length >= 6, 'it did look at the tables')
+  const tables = async () => {
+    const { audit_event: events, rate_limit: counters, ...rest } = await everything(sql)
+    return { events: events!.length, counters, rest }
+  }
+  const before = await tables()
+  const tokens: string[] = []
+  for (let session = 0; session < 3; session++) tokens.push((await signIn(email)).access_token)
+  const after = await tables()
+  t.strictSame(after.rest, before.rest)
+  t.equal(after.events, before.events + 3)
+  // Trusted for nothing: it can go.
+  await sql('TRUNCATE audit_event, rate_limit')
+  const emptied = await tables()
+  for (const token of tokens) t.equal((await verify(token)).statusCode, 200)
+  t.strictSame(await tables(), emptied)
+  t.ok(Object.keys(before.rest).length >= 6, 'it did look at the tables')
 })
 
-t.test('a refresh is one statement, a logout is one, a sign-in is one, and a verification is none', async t => {
+t.test('a refresh is one statement, a logout is one, a sign-in is four, and a verification is none', async t => {
   const { signUp, signIn, refresh, verify, call, link, quiet } = await linkedWorld(t)
   const { email } = await signUp()
   await quiet()
@@ -49,7 +61,9 @@ t.test('a refresh is one statement, a logout is one, a sign-in is one, and a ver
     const answer = await call('POST', '/v1/auth/login', { body: { email, password: PASSWORD, refresh: 'body' } })
     ;({ refresh_token: token, access_token: access } = answer.json())
     return answer
-  }), { statusCode: 200, statements: 1 })
+  }), { statusCode: 200, statements: 4 }, 'address and account are counted, the account is read, the result is written')
+  t.match(link.statements.map(statement => /^\s*(INSERT INTO "?rate_limit|SELECT u\.id|WITH c AS)/.exec(statement)?.[1]), ['INSERT INTO "rate_limit', 'SELECT u.id', 'INSERT INTO "rate_limit', 'WITH c AS'])
+  await until(() => link.statements.length === 5, 1_000) // what the account is not charged for is given back, and nobody waits for it
   for (const which of ['the first', 'a repeated']) t.strictSame(await counted(async () => await refresh(token)), { statusCode: 200, statements: 1 }, which)
   t.strictSame(await counted(async () => await verify(access)), { statusCode: 200, statements: 0 })
   t.strictSame(await counted(async () => await verify(`${access}x`)), { statusCode: 401, statements: 0 })
@@ -58,7 +72,9 @@ t.test('a refresh is one statement, a logout is one, a sign-in is one, and a ver
     t.strictSame(await counted(async () => await call('POST', '/v1/auth/logout', { body: { refresh_token: token } })), { statusCode: 204, statements: 1 }, which)
   }
   t.strictSame(await counted(async () => await refresh(token)), { statusCode: 401, statements: 1 }, 'after the logout')
+  link.statements.length = 0
   const second = await signIn(email)
+  await until(() => link.statements.length === 5)
   t.strictSame(await counted(async () => await call('POST', '/v1/auth/logout', { bearer: second.access_token })), { statusCode: 204, statements: 1 }, 'by bearer token')
 })
 

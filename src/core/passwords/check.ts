@@ -6,7 +6,7 @@ import { recordEvent } from '../audit/store.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { enqueueMail } from '../mail/enqueue.ts'
-import type { Limits } from '../throttle/limits.ts'
+import type { Guess, Limits } from '../throttle/limits.ts'
 import { readDevice } from '../tokens/device-token.ts'
 import { acceptGuess, countFailure, FAILURE_CAPS, findForCheck, type Browser, type SignInRecord } from '../users/store.ts'
 import type { Passwords, Waiter } from './hash.ts'
@@ -23,7 +23,7 @@ export type Comparison = {
   browser: Browser
   /** Its name, where it is a known one. */
   device: string | null
-  giveBack: () => void
+  guess: Pick<Guess, 'wasRight'>
 }
 
 /**
@@ -36,13 +36,13 @@ export async function comparePassword (deps: Deps, account: SignInRecord | null,
   const hash = account?.active ? account.passwordHash : null
   const device = account && hash !== null ? await readDevice(deps, { id: account.id, passwordHash: hash }, by.device) : null
   const browser = device === null ? 'unknown' : 'known'
-  const giveBack = await deps.limits.guess(account ?? { email }, device)
+  const guess = await deps.limits.guess(account ?? { email }, device)
   const open = account !== null && account.failures[browser] < FAILURE_CAPS[browser]
   try {
     const verdict = await deps.passwords.verify(open ? hash : null, password, by.waiter)
-    return { right: verdict.ok, rehash: verdict.ok && verdict.rehash !== null ? { from: hash!, to: verdict.rehash } : null, browser, device, giveBack }
+    return { right: verdict.ok, rehash: verdict.ok && verdict.rehash !== null ? { from: hash!, to: verdict.rehash } : null, browser, device, guess }
   } catch (error) {
-    giveBack() // nothing was compared
+    guess.wasNotMade()
     throw error
   }
 }
@@ -53,9 +53,9 @@ export async function comparePassword (deps: Deps, account: SignInRecord | null,
  * @param wrong what to record when it was not, or came too late
  * @returns whether it was right
  */
-export async function settle (deps: Deps, account: SignInRecord | null, { right, rehash, browser, giveBack }: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
+export async function settle (deps: Deps, account: SignInRecord | null, { right, rehash, browser, guess }: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
   if (right && account && await acceptGuess(deps, account.id, browser, rehash, events.right)) {
-    giveBack()
+    guess.wasRight()
     return true
   }
   await settleWrong(deps, account, browser, events.wrong)

@@ -25,6 +25,14 @@ const STEADY: Allowance = { name: 'a', points: 1, seconds: 60 }
 const BURST_SECONDS = 5_400
 const BURSTS = { unknown: { name: 'b', points: 9, seconds: BURST_SECONDS }, known: { name: 'd', points: 4, seconds: BURST_SECONDS } } as const
 
+/** What came of it, where it was no failure. */
+export type Guess = {
+  /** Failures before it are forgotten. */
+  wasRight: () => void
+  /** Nothing was compared. */
+  wasNotMade: () => void
+}
+
 type Deps = { pool: Pool, keyring: Keyring, log: Log, config: { rateLimitScale: number, redisUrl?: string | undefined } }
 
 /** Limits that hold for all nodes together. Each throws `too_many_requests` with the time to wait, and none tells whether there is an account. */
@@ -58,20 +66,31 @@ export class Limits {
   }
 
   /**
-   * One guess at a password, counted before it is compared, so that guesses at the same time cannot all be the last one. Who guessed right gives it back.
+   * One guess at a password, counted before it is compared, so that guesses at the same time cannot all be the last one.
    * @param account its id, or an address that has none
    * @param device the browser, where the owner has used it before
-   * @returns how to give it back
    */
-  async guess (account: { id: string } | { email: string }, device: string | null): Promise<() => void> {
+  async guess (account: { id: string } | { email: string }, device: string | null): Promise<Guess> {
     const key = `${'id' in account ? account.id : this.#nameOf(account.email)}:${device ?? '*'}`
-    const taken = await take([this.#steady, device === null ? this.#bursts.unknown : this.#bursts.known], key)
-    return () => {
-      const returning = taken.reward(key, 1)
-        .catch((error: Error) => { this.#deps.log.debug({ err: error.message }, 'a guess was not given back') })
-        .finally(() => this.#returning.delete(returning))
-      this.#returning.add(returning)
+    const [steady, burst] = [this.#steady, device === null ? this.#bursts.unknown : this.#bursts.known]
+    const tried: RateLimiterAbstract[] = []
+    const taken = await take([steady, burst], key, tried).catch((error: Error) => {
+      // Refusals are no guesses: uncounted, or a right guess could not give back what they took beyond the limit.
+      if (tried.includes(burst) && error instanceof AppError) this.#later(burst.reward(key, 1))
+      throw error
+    })
+    return {
+      wasRight: () => { for (const counter of tried) this.#later(counter.delete(key)) },
+      wasNotMade: () => { this.#later(taken.reward(key, 1)) },
     }
+  }
+
+  /** Nobody waits for it. */
+  #later (work: Promise<unknown>): void {
+    const returning = work
+      .catch((error: Error) => { this.#deps.log.debug({ err: error.message }, 'a guess was not given back') })
+      .finally(() => this.#returning.delete(returning))
+    this.#returning.add(returning)
   }
 
   async close (): Promise<void> {
@@ -87,10 +106,11 @@ export class Limits {
   }
 }
 
-/** One point, from the first that has one. @returns which it was */
-async function take (counters: readonly RateLimiterAbstract[], key: string): Promise<RateLimiterAbstract> {
+/** One point, from the first that has one. @param tried gets those that were asked @returns which it was */
+async function take (counters: readonly RateLimiterAbstract[], key: string, tried: RateLimiterAbstract[] = []): Promise<RateLimiterAbstract> {
   let waitMs = Infinity
   for (const counter of counters) {
+    tried.push(counter)
     try {
       await counter.consume(key)
       return counter
