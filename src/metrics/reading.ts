@@ -1,16 +1,17 @@
-import type { VerifierContext } from '../context.ts'
+import type { Context, VerifierContext } from '../context.ts'
 import type { RequestCount, Tally } from '../http/tally.ts'
 
 /** What one process has to say when it is asked. */
-export type Reading = { stalenessSeconds: number, entries: number, streams: number, largeTokens: number, keysAgeSeconds: number, requests: RequestCount[] }
+export type Reading = { stalenessSeconds: number, entries: number, streams: number, largeTokens: number, breachChecksFailed: number, keysAgeSeconds: number, requests: RequestCount[] }
 
-export const readingOf = ({ clock, revocations, keyring }: Pick<VerifierContext, 'clock' | 'revocations' | 'keyring'>, tally: Tally): Reading => ({
+export const readingOf = ({ clock, revocations, keyring, breached }: Pick<VerifierContext, 'clock' | 'revocations' | 'keyring'> & Partial<Pick<Context, 'breached'>>, tally: Tally): Reading => ({
   // The database's time against this node's clock: a clock that is behind must not make the feed look fresher than now.
   stalenessSeconds: revocations.ready ? Math.max(0, clock.now() / 1000 - revocations.asOf) : Infinity,
   entries: revocations.size,
   streams: tally.openStreams(),
   largeTokens: tally.largeTokens,
   keysAgeSeconds: (performance.now() - keyring.readAt) / 1000,
+  breachChecksFailed: breached?.failures ?? 0,
   requests: tally.requests,
 })
 
@@ -28,6 +29,7 @@ export function combine (readings: readonly Reading[]): Reading {
     streams: readings.reduce((sum, { streams }) => sum + streams, 0),
     largeTokens: readings.reduce((sum, { largeTokens }) => sum + largeTokens, 0),
     keysAgeSeconds: most(reading => reading.keysAgeSeconds),
+    breachChecksFailed: readings.reduce((sum, { breachChecksFailed }) => sum + breachChecksFailed, 0),
     requests: [...sums.values()],
   }
 }

@@ -60,8 +60,8 @@ t.test('two hundred guesses at once over three nodes: ten are counted and compar
   const nodes = [w, await w.anotherNode(), await w.anotherNode()]
   const { email } = await w.signUp()
   const own = await browser(w, email)
-  const flood = async (target: string) => {
-    const answers = await Promise.all(Array.from({ length: 200 }, async (_, at) => await guess(nodes[at % 3]!, target, WRONG)))
+  const flood = async (target: string, count: number) => {
+    const answers = await Promise.all(Array.from({ length: count }, async (_, at) => await guess(nodes[at % 3]!, target, WRONG)))
     for (const { statusCode, headers, body } of answers) {
       if (statusCode !== 429) continue
       t.match(body, '"code":"too_many_requests"')
@@ -69,8 +69,8 @@ t.test('two hundred guesses at once over three nodes: ten are counted and compar
     }
     return [401, 429].map(status => answers.filter(({ statusCode }) => statusCode === status).length)
   }
-  t.strictSame(await flood(email), [10, 190])
-  t.strictSame(await flood('nobody@mail.test'), [10, 190])
+  t.strictSame(await flood(email, 200), [10, 190])
+  t.strictSame(await flood('nobody@mail.test', 60), [10, 50])
   t.strictSame(await failures(w.sql, email), { unknown: 10, known: 0 })
   for (let time = 0; time < 8; time++) t.equal((await guess(nodes[time % 3]!, email, PASSWORD, own)).statusCode, 200, 'the owner comes and goes meanwhile')
   await until(async () => (await w.sql('SELECT 1 FROM rate_limit WHERE key LIKE \'a:%\' AND key NOT LIKE \'%:*\'')).length === 0)

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { AppError } from '../../src/errors.ts'
+import { purgeExpiredCounters } from '../../src/jobs/purge.ts'
 import { until } from '../helpers/until.ts'
 import { PASSWORD, world, type Node } from '../helpers/world.ts'
 
@@ -44,6 +45,14 @@ t.test('a mailbox gets three mails an hour, whichever node is asked from whereve
   const outcomes = await Promise.all(Array.from({ length: 220 }, async (_, at) => await outcome(nodes[at % 2]!.ctx.limits.attempt('mail', '203.0.113.1'))))
   t.equal(outcomes.filter(sent => sent === 'sent').length, 210, 'only the limit of an address is multiplied')
   t.notMatch(JSON.stringify(await w.sql('SELECT key FROM rate_limit')), /nobody|example\.com/, 'the counters do not say whom somebody wanted to reach')
+})
+
+t.test('counters whose window is over are removed, and no others', async t => {
+  const w = await world(t)
+  await Promise.all(Array.from({ length: 5 }, async (_, at) => await w.ctx.limits.attempt('mail', `192.0.2.${at}`)))
+  await w.sql('UPDATE rate_limit SET expire = expire - 3700000 WHERE key LIKE \'%192.0.2.1\'')
+  await purgeExpiredCounters(w.ctx.db)
+  t.strictSame((await w.sql<{ key: string }>('SELECT key FROM rate_limit ORDER BY 1')).map(({ key }) => key), [0, 2, 3, 4].map(at => `mail:192.0.2.${at}`))
 })
 
 t.test('while PostgreSQL is away nothing passes uncounted', async t => {

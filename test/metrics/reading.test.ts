@@ -4,14 +4,14 @@ import { exposition } from '../../src/metrics/exposition.ts'
 import { combine, readingOf, type Reading } from '../../src/metrics/reading.ts'
 
 const request = (route: string, count: number, status = '2xx') => ({ method: 'GET', route, status, count })
-const reading = (more: Partial<Reading> = {}): Reading => ({ stalenessSeconds: 0, entries: 0, streams: 0, largeTokens: 0, keysAgeSeconds: 0, requests: [], ...more })
+const reading = (more: Partial<Reading> = {}): Reading => ({ stalenessSeconds: 0, entries: 0, streams: 0, largeTokens: 0, breachChecksFailed: 0, keysAgeSeconds: 0, requests: [], ...more })
 
 t.test('several processes are as stale as the stalest, and have answered what they all have', async t => {
   const node = combine([
-    reading({ stalenessSeconds: 0.4, entries: 7, streams: 2, largeTokens: 1, keysAgeSeconds: 50, requests: [request('/a', 3), request('/b', 1)] }),
-    reading({ stalenessSeconds: 31, entries: 6, streams: 3, largeTokens: 4, keysAgeSeconds: 5, requests: [request('/a', 4), request('/a', 1, '5xx')] }),
+    reading({ stalenessSeconds: 0.4, entries: 7, streams: 2, largeTokens: 1, breachChecksFailed: 2, keysAgeSeconds: 50, requests: [request('/a', 3), request('/b', 1)] }),
+    reading({ stalenessSeconds: 31, entries: 6, streams: 3, largeTokens: 4, breachChecksFailed: 1, keysAgeSeconds: 5, requests: [request('/a', 4), request('/a', 1, '5xx')] }),
   ])
-  t.strictSame(node, reading({ stalenessSeconds: 31, entries: 7, streams: 5, largeTokens: 5, keysAgeSeconds: 50, requests: [request('/a', 7), request('/b', 1), request('/a', 1, '5xx')] }))
+  t.strictSame(node, reading({ stalenessSeconds: 31, entries: 7, streams: 5, largeTokens: 5, breachChecksFailed: 3, keysAgeSeconds: 50, requests: [request('/a', 7), request('/b', 1), request('/a', 1, '5xx')] }))
 })
 
 t.test('how stale the feed is goes by the clock, and by nothing that stands still with the feed', async t => {

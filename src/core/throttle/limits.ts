@@ -1,8 +1,9 @@
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import type { Pool } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
+import { deriveKey } from '../keys/derive.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { postgresCounters, redisCounters, type Allowance, type Counters } from './counters.ts'
 
@@ -101,8 +102,7 @@ export class Limits {
   /** The table says nothing about who tried to reach whom. With the key of the slot its counts begin anew, once in a slot. */
   #nameOf (email: string): string {
     const { keyring } = this.#deps
-    const key = hkdfSync('sha256', keyring.signingKey('ft', keyring.now).secret, '', 'throttle/address', 32)
-    return createHmac('sha256', Buffer.from(key)).update(email).digest('base64url')
+    return createHmac('sha256', deriveKey(keyring.signingKey('ft', keyring.now), 'throttle/address')).update(email).digest('base64url')
   }
 }
 

@@ -1,25 +1,25 @@
-import { createHmac, hkdfSync, randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
 import type { Clock } from '../../lib/clock.ts'
 import { isUuid } from '../../lib/ids.ts'
+import { deriveKey } from '../keys/derive.ts'
 import { DEVICE_SECONDS } from '../keys/schedule.ts'
 import type { Key, Keyring } from '../keys/keyring.ts'
 import { parseCompact } from './compact.ts'
 
 const TYP = 'dc+jwt'
 type Claims = { sub: string, jti: string, pf: string, iat: number }
-type Keys = { sign: (claims: Claims) => string, verify: (token: string) => unknown, mac: Buffer }
+type Keys = { sign: (claims: Claims) => string, verify: (token: string) => unknown }
 type Account = { id: string, passwordHash: string }
 
 const derived = new WeakMap<Key, Keys>()
 function keysOf (key: Key): Keys {
   const known = derived.get(key)
   if (known) return known
-  const derive = (info: string) => Buffer.from(hkdfSync('sha256', key.secret, '', info, 32))
+  const secret = deriveKey(key, 'device')
   const keys: Keys = {
-    sign: createSigner({ key: derive('device'), algorithm: 'HS256', kid: key.kid, header: { alg: 'HS256', typ: TYP, kid: key.kid } }) as Keys['sign'],
-    verify: createVerifier({ key: derive('device'), algorithms: ['HS256'], checkTyp: TYP, cache: false, ignoreExpiration: true }) as Keys['verify'],
-    mac: derive('device/mac'),
+    sign: createSigner({ key: secret, algorithm: 'HS256', kid: key.kid, header: { alg: 'HS256', typ: TYP, kid: key.kid } }) as Keys['sign'],
+    verify: createVerifier({ key: secret, algorithms: ['HS256'], checkTyp: TYP, cache: false, ignoreExpiration: true }) as Keys['verify'],
   }
   derived.set(key, keys)
   return keys
@@ -27,7 +27,7 @@ function keysOf (key: Key): Keys {
 
 /** Ties it to the password: keyed, because it would otherwise be a fast hash of a hash, in the hands of a browser. */
 const fingerprint = (key: Key, { passwordHash }: Account): string =>
-  createHmac('sha256', keysOf(key).mac).update(passwordHash).digest().subarray(0, 16).toString('base64url')
+  createHmac('sha256', deriveKey(key, 'device/mac')).update(passwordHash).digest().subarray(0, 16).toString('base64url')
 
 /**
  * "The owner of this account has signed in here", for guesses at its password to be counted apart from those of strangers (OWASP: device cookies). It
