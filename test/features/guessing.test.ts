@@ -82,7 +82,6 @@ t.test('of guesses at the same time no more are decided than the cap allows, and
   const w = await world(t)
   const nodes = [w.ctx, (await w.anotherNode()).ctx]
   const { email, id } = await w.signUp()
-  const account = (await findForSignIn(w.ctx.db, email))!
   const source = { addressPrefix: null, userAgent: null }
   const event = { type: 'session.refused', outcome: 'failure', actor: 'anonymous', userId: id, source } as const
   const compared = (right: boolean): Comparison => ({ right, rehash: null, browser: 'unknown', device: null, guess: { wasRight: () => {} } })
@@ -91,6 +90,7 @@ t.test('of guesses at the same time no more are decided than the cap allows, and
     await w.sql('UPDATE credential SET fail_unknown = 89')
     await w.sql('DELETE FROM pgboss.job')
     await w.sql('DELETE FROM audit_event')
+    const account = await findForSignIn(w.ctx.db, email)
     const verdicts = await Promise.all(Array.from({ length: 16 }, async (_, at) => await settle(nodes[at % 2]!, account, compared(at === round % 16), { right: event, wrong: event })))
     const right = verdicts.filter(Boolean).length
     accepted += right
@@ -98,7 +98,7 @@ t.test('of guesses at the same time no more are decided than the cap allows, and
     t.strictSame([await failures(w.sql, email), await locked(w.sql)], right === 1 ? [{ unknown: 15, known: 0 }, 0] : [{ unknown: 90, known: 0 }, 1], `round ${round}`)
     t.equal((await w.sql('SELECT 1 FROM audit_event')).length, 16)
   }
-  t.comment(`${accepted} of 20 came first`)
+  t.ok(accepted <= 10, `the right one among sixteen is not favoured: ${accepted} of 20 times it was the last that counted`)
 })
 
 t.test('a browser is known to one account, under one password, with a cookie of ours of the last year', async t => {

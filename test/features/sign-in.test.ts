@@ -9,16 +9,17 @@ const seen = ({ statusCode, headers: { 'x-request-id': _id, date: _date, ...head
 for (const verified of ['false', 'true']) {
   t.test(`no answer to a failed sign-in tells whether the address has an account (addresses to be verified: ${verified})`, async t => {
     const { call, sql } = await world(t, { REQUIRE_VERIFIED_EMAIL: verified })
-    for (const name of ['known', 'disabled', 'bare', 'unverified', 'damaged']) await call('POST', '/v1/auth/register', { body: { email: `${name}@mail.test`, password: PASSWORD } })
+    for (const name of ['known', 'disabled', 'bare', 'unverified', 'damaged', 'capped']) await call('POST', '/v1/auth/register', { body: { email: `${name}@mail.test`, password: PASSWORD } })
     await sql("UPDATE users SET email_verified_at = now() WHERE email <> 'unverified@mail.test'")
     await sql("UPDATE users SET status = 2 WHERE email = 'disabled@mail.test'")
     await sql("DELETE FROM credential WHERE user_id = (SELECT id FROM users WHERE email = 'bare@mail.test')")
     await sql("UPDATE credential SET password_hash = 'x' WHERE user_id = (SELECT id FROM users WHERE email = 'damaged@mail.test')")
+    await sql("UPDATE credential SET fail_unknown = 90 WHERE user_id = (SELECT id FROM users WHERE email = 'capped@mail.test')")
     t.equal((await login(call, 'known@mail.test', PASSWORD)).statusCode, 200, 'control')
 
     const wrong = seen(await login(call, 'known@mail.test', 'a wrong pass phrase'))
     t.match(wrong, { statusCode: 401, body: /"code":"invalid_credentials"/ })
-    for (const [email, password] of [['unknown@mail.test', PASSWORD], ['unknown@mail.test', 'x'], ['disabled@mail.test', PASSWORD], ['disabled@mail.test', 'x'], ['bare@mail.test', PASSWORD], ['bare@mail.test', ''.padEnd(20, ' ')], ['damaged@mail.test', PASSWORD], ['unverified@mail.test', 'x'], ['no address', PASSWORD], ['known@mail.test@mail.test', PASSWORD], ["' OR 1=1 --", PASSWORD]] as const) {
+    for (const [email, password] of [['unknown@mail.test', PASSWORD], ['unknown@mail.test', 'x'], ['disabled@mail.test', PASSWORD], ['disabled@mail.test', 'x'], ['bare@mail.test', PASSWORD], ['bare@mail.test', ''.padEnd(20, ' ')], ['damaged@mail.test', PASSWORD], ['capped@mail.test', PASSWORD], ['capped@mail.test', 'x'], ['unverified@mail.test', 'x'], ['no address', PASSWORD], ['known@mail.test@mail.test', PASSWORD], ["' OR 1=1 --", PASSWORD]] as const) {
       t.strictSame(seen(await login(call, email, password)), wrong, `${email} with ${password === PASSWORD ? 'the right' : 'a wrong'} password`)
     }
     const unverified = await login(call, 'unverified@mail.test', PASSWORD)

@@ -8,7 +8,7 @@ import type { Keyring } from '../keys/keyring.ts'
 import { enqueueMail } from '../mail/enqueue.ts'
 import type { Guess, Limits } from '../throttle/limits.ts'
 import { readDevice } from '../tokens/device-token.ts'
-import { acceptGuess, countFailure, FAILURE_CAPS, findForCheck, type Browser, type SignInRecord } from '../users/store.ts'
+import { acceptGuess, countFailure, FAILURE_CAPS, findForCheck, lockFailures, type Browser, type SignInRecord } from '../users/store.ts'
 import type { Passwords, Waiter } from './hash.ts'
 
 type Deps = { db: Db, clock: Clock, keyring: Keyring, passwords: Passwords, limits: Limits, jobs: Jobs }
@@ -47,32 +47,44 @@ export async function comparePassword (deps: Deps, account: SignInRecord | null,
   }
 }
 
+/** As many failures below the cap as guesses can be on their way at once (see Limits), and a few: from there on they are settled in turn. */
+const MARGIN: Record<Browser, number> = { unknown: 15, known: 6 }
+
 /**
- * Writes what came of it, one statement; until it is written nobody hears of it.
+ * Writes what came of it, one statement; until it is written nobody hears of it. Near the cap guesses are settled one after the other, in an order that does not depend
+ * on which was right: otherwise of the last ones that come together the right one would have the better chances, and so more be compared than the cap allows.
  * @param right what to record when it was right; null: nothing
  * @param wrong what to record when it was not, or came too late
  * @returns whether it was right
  */
-export async function settle (deps: Deps, account: SignInRecord | null, { right, rehash, browser, guess }: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
-  if (right && account && await acceptGuess(deps, account.id, browser, rehash, events.right)) {
-    guess.wasRight()
-    return true
+export async function settle (deps: Deps, account: SignInRecord | null, compared: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
+  if (account === null || account.passwordHash === null) {
+    await recordEvent(deps, events.wrong)
+    return false
   }
-  await settleWrong(deps, account, browser, events.wrong)
-  return false
+  const { right, rehash, browser } = compared
+  const missing = FAILURE_CAPS[browser] - account.failures[browser]
+  if (missing <= 0 || missing > MARGIN[browser]) {
+    if (right && await acceptGuess(deps, account.id, browser, rehash, events.right)) return accepted(compared)
+    if (await countFailure(deps, account.id, browser, { last: false }, events.wrong)) return false
+  }
+  return await inTransaction(deps, async tx => await settleInTurn(tx, account.id, compared, events)) && accepted(compared)
 }
 
-async function settleWrong (deps: Deps, account: SignInRecord | null, browser: Browser, event: AuditEvent): Promise<void> {
-  if (account === null || account.passwordHash === null) { await recordEvent(deps, event); return }
-  const { id } = account
-  if (await countFailure(deps, id, browser, { last: false }, event)) return
-  const reached = await inTransaction(deps, async tx => {
-    if (!await countFailure(tx, id, browser, { last: true }, event)) return false
-    await enqueueMail(tx, { kind: 'sign_in_locked', user_id: id })
-    return true
-  })
-  // Another guess reached it first, or the account went meanwhile.
-  if (!reached && !await countFailure(deps, id, browser, { last: false }, event)) await recordEvent(deps, event)
+function accepted ({ guess }: Comparison): true {
+  guess.wasRight()
+  return true
+}
+
+/** With whoever reaches the cap its owner is told, in the same transaction. */
+async function settleInTurn (tx: Deps, userId: string, { right, rehash, browser }: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
+  const before = await lockFailures(tx.db, userId, browser)
+  if (right && await acceptGuess(tx, userId, browser, rehash, events.right)) return true
+  const last = before === FAILURE_CAPS[browser] - 1
+  // The account may have gone meanwhile.
+  if (!await countFailure(tx, userId, browser, { last }, events.wrong)) await recordEvent(tx, events.wrong)
+  else if (last) await enqueueMail(tx, { kind: 'sign_in_locked', user_id: userId })
+  return false
 }
 
 /**

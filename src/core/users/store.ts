@@ -151,6 +151,12 @@ export async function deleteUser (db: Db, id: string, { epoch }: { epoch?: numbe
 
 const counterOf = (browser: Browser): Prisma.Sql => Prisma.raw(`fail_${browser}`)
 
+/** Until the transaction ends others wait here. @returns the failures so far; null when there is no such password */
+export async function lockFailures (db: Db, userId: string, browser: Browser): Promise<number | null> {
+  const [row] = await db.$queryRaw<{ failures: number }[]>`SELECT ${counterOf(browser)}::int AS failures FROM credential WHERE user_id = ${userId}::uuid FOR NO KEY UPDATE`
+  return row?.failures ?? null
+}
+
 /**
  * A wrong guess and its event, one statement. The guess that reaches the cap is another matter: its owner is told, in one transaction with it.
  * @param last whether this is that one
@@ -165,8 +171,7 @@ export async function countFailure ({ db, clock }: { db: Db, clock: Clock }, use
 }
 
 /**
- * A right guess counts only below the cap, judged under the lock of the row: of guesses at the same time no more are ever decided than the cap allows, whichever
- * comparison ended first. Then the failures before it are forgotten (a counter at its cap is not: only a reset or an administrator reopens it), and a hash of another time is renewed, unless
+ * A right guess counts only below the cap, judged under the lock of the row. Then the failures before it are forgotten (a counter at its cap is not: only a reset or an administrator reopens it), and a hash of another time is renewed, unless
  * the password was changed meanwhile.
  * @returns false, and nothing is written, at the cap
  */
