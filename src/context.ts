@@ -1,7 +1,7 @@
 import { Clients } from './core/clients/clients.ts'
 import { Jobs } from './core/jobs/jobs.ts'
+import { EMAIL_QUEUE } from './core/jobs/queues.ts'
 import { enterInstallation } from './core/installation/store.ts'
-import { EMAIL_QUEUE } from './core/mail/enqueue.ts'
 import { Keyring } from './core/keys/keyring.ts'
 import type { PublicKeys } from './core/keys/public-keys.ts'
 import { BreachedPasswords } from './core/passwords/breached.ts'

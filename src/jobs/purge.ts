@@ -1,40 +1,29 @@
+import type { Context } from '../context.ts'
 import { startLoop } from '../core/loop.ts'
 import { purgeRevocations } from '../core/revocations/store.ts'
-import { purgeSpent, sessionHorizon } from '../core/sessions/store.ts'
-import { purgeRateLimits } from '../core/throttle/store.ts'
 import type { Db } from '../db/client.ts'
-import { uuidv7Floor } from '../lib/ids.ts'
-import type { Log } from '../log.ts'
 
 /** Small enough that no purge holds locks or bloats a transaction for long. */
-const BATCH = 2_000
-const DAY = 86_400
+export const BATCH = 2_000
 
-/** Keeps the two tables of endings, and the counters, at their bound. Every node does it; a second one finds nothing left to do. */
-export function startPurging ({ db, log }: { db: Db, log: Log }): { stop: () => void } {
-  const attempt = (everyMs: number, purge: () => Promise<void>) => startLoop(everyMs, async () => {
-    await purge().catch((error: Error) => log.warn({ err: error.message }, 'a purge failed'))
-    return everyMs
+/**
+ * Keeps the table of endings at its bound: what every node reads and compares each minute must not wait for a job. Every node does it; a second one finds
+ * nothing left to do. All other tables are purged by a job (housekeeping.ts).
+ */
+export function startPurging ({ db, log }: Pick<Context, 'db' | 'log'>): { stop: () => void } {
+  return startLoop(60_000, async () => {
+    await purgeExpiredEndings(db).catch((error: Error) => log.warn({ err: error.message }, 'a purge failed'))
+    return 60_000
   })
-  const loops = [
-    attempt(60_000, () => purgeExpiredEndings(db)),
-    attempt(600_000, () => purgeOldFamilies(db)),
-    attempt(60_000, () => purgeExpiredCounters(db)),
-  ]
-  return { stop: () => loops.forEach(loop => loop.stop()) }
 }
 
-export const purgeExpiredEndings = async (db: Db): Promise<void> => await inBatches(() => purgeRevocations(db, BATCH))
+export const purgeExpiredEndings = async (db: Db): Promise<void> => { await inBatches(async () => await purgeRevocations(db, BATCH)) }
 
-export const purgeExpiredCounters = async (db: Db): Promise<void> => await inBatches(() => purgeRateLimits(db, BATCH))
-
-/** A family's id tells when it began: what is older than the longest session ever allowed, and a day, has no living token. */
-export async function purgeOldFamilies (db: Db): Promise<void> {
-  const { now, maxSessionSeconds } = await sessionHorizon(db)
-  const floor = uuidv7Floor((now - maxSessionSeconds - DAY) * 1000)
-  await inBatches(() => purgeSpent(db, floor, BATCH))
-}
-
-async function inBatches (purge: () => Promise<number>): Promise<void> {
-  while (await purge() >= BATCH);
+/** @returns how many rows went. Ends early when `signal` says so. */
+export async function inBatches (purge: () => Promise<number>, signal?: AbortSignal): Promise<number> {
+  for (let sum = 0; ;) {
+    const gone = await purge()
+    sum += gone
+    if (gone < BATCH || signal?.aborted) return sum
+  }
 }

@@ -5,9 +5,8 @@ import t, { type Test } from 'tap'
 import type { Revocable } from '../../src/core/revocations/endings.ts'
 import { Revocations } from '../../src/core/revocations/live.ts'
 import type { Db } from '../../src/db/client.ts'
-import { purgeExpiredEndings, purgeOldFamilies } from '../../src/jobs/purge.ts'
+import { purgeExpiredEndings } from '../../src/jobs/purge.ts'
 import { revocationId, type RevocationKind } from '../../src/lib/digest.ts'
-import { uuidv7 } from '../../src/lib/ids.ts'
 import { freshDatabase, sqlTo } from '../helpers/database.ts'
 import { open, silent } from '../helpers/open.ts'
 
@@ -211,18 +210,6 @@ t.test('the purge takes expired endings in batches and leaves the living', async
   await sql(INSERT, row('s', living.sid!))
   await purgeExpiredEndings(db)
   t.strictSame(await sql('SELECT count(*)::int AS left FROM revocation'), [{ left: 1 }])
-})
-
-t.test('the purge takes families older than any session may be, by their id, and leaves the living', async t => {
-  const { db, sql } = await setUp(t)
-  const DAY = 86_400
-  await sql('UPDATE installation SET max_session_seconds = $1', [90 * DAY])
-  const ages = [0, 1, 89, 90, 90.99, 91.01, 92, 400]
-  for (const days of ages) await sql('INSERT INTO refresh_spent (sid, gen, spent_at) VALUES ($1, 1, now())', [uuidv7(Date.now() - days * DAY * 1000)])
-  const old = Array.from({ length: 4_100 }, () => uuidv7(Date.now() - 200 * DAY * 1000))
-  await sql('INSERT INTO refresh_spent (sid, gen, spent_at) SELECT unnest($1::uuid[]), 1, now()', [old])
-  await purgeOldFamilies(db)
-  t.strictSame(await sql('SELECT count(*)::int AS left FROM refresh_spent'), [{ left: 5 }])
 })
 
 t.test('an ending of a kind that only a later release knows disturbs nothing, and is passed on', async t => {

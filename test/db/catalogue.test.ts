@@ -12,7 +12,7 @@ const questions = {
   defaults: `SELECT adrelid::regclass::text || '.' || attname AS "column", pg_get_expr(adbin, adrelid) AS value FROM pg_attrdef JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
     JOIN pg_class ON pg_class.oid = adrelid WHERE relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' ORDER BY 1`,
   'partial and expression indexes': `SELECT indexrelid::regclass::text AS "index" FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
-    WHERE relnamespace = 'public'::regnamespace AND (indpred IS NOT NULL OR indexprs IS NOT NULL)`,
+    WHERE relnamespace = 'public'::regnamespace AND (indpred IS NOT NULL OR indexprs IS NOT NULL) ORDER BY 1`,
   'triggers, rules and functions': `SELECT tgname::text AS name FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     UNION ALL SELECT rulename FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class WHERE relnamespace = 'public'::regnamespace`,
@@ -57,7 +57,7 @@ const expected: Record<keyof typeof questions, object[]> = {
     ['users.status', '1'],
     ['users.updated_at', 'now()'],
   ].map(([column, value]) => ({ column, value })),
-  'partial and expression indexes': [{ index: 'users_unverified' }],
+  'partial and expression indexes': [{ index: 'audit_event_brief' }, { index: 'users_unverified' }],
   'triggers, rules and functions': [],
   sequences: [],
 }

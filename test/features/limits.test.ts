@@ -1,6 +1,6 @@
 import t from 'tap'
+import { purgeRateLimits } from '../../src/core/throttle/store.ts'
 import { AppError } from '../../src/errors.ts'
-import { purgeExpiredCounters } from '../../src/jobs/purge.ts'
 import { until } from '../helpers/until.ts'
 import { PASSWORD, world, type Node } from '../helpers/world.ts'
 
@@ -51,7 +51,7 @@ t.test('counters whose window is over are removed, and no others', async t => {
   const w = await world(t)
   await Promise.all(Array.from({ length: 5 }, async (_, at) => await w.ctx.limits.attempt('mail', `192.0.2.${at}`)))
   await w.sql('UPDATE rate_limit SET expire = expire - 3700000 WHERE key LIKE \'%192.0.2.1\'')
-  await purgeExpiredCounters(w.ctx.db)
+  await purgeRateLimits(w.ctx.db, 100)
   t.strictSame((await w.sql<{ key: string }>('SELECT key FROM rate_limit ORDER BY 1')).map(({ key }) => key), [0, 2, 3, 4].map(at => `mail:192.0.2.${at}`))
 })
 

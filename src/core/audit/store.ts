@@ -47,3 +47,18 @@ export async function listEvents (
     SELECT id::text, at, type, outcome, actor, user_id::text AS "userId", sid::text, address_prefix AS "addressPrefix", user_agent AS "userAgent", data
     FROM audit_event WHERE ${Prisma.join([Prisma.sql`true`, ...bounds], ' AND ')} ORDER BY id ${newestFirst ? Prisma.sql`DESC` : Prisma.sql`ASC`} LIMIT ${limit}::int`
 }
+
+/** For many users at once, as the end of a statement. @param users a query of at most `count` ids, as the column `id` */
+export const recordEventOfEach = ({ type, actor, data = {} }: Pick<AuditEvent, 'type' | 'actor' | 'data'>, clock: Clock, count: number, users: Prisma.Sql): Prisma.Sql =>
+  Prisma.sql`INSERT INTO audit_event (id, type, outcome, actor, user_id, data)
+    SELECT e.id, ${type}::text, 'success', ${actor}::text, n.id, ${JSON.stringify(data)}::jsonb
+    FROM (SELECT id, row_number() OVER () AS n FROM (${users}) users) n
+    JOIN unnest(${Array.from({ length: count }, () => uuidv7(clock.now()))}::uuid[]) WITH ORDINALITY AS e (id, n) ON e.n = n.n`
+
+/** All before that id, a UUIDv7 bound; a range of keys at a time. @returns how many rows went; call again until it is less than the batch */
+export const purgeEvents = async (db: Db, floor: string, batch: number): Promise<number> =>
+  await db.$executeRaw`DELETE FROM audit_event WHERE id IN (SELECT id FROM audit_event WHERE id < ${floor}::uuid ORDER BY id LIMIT ${batch}::int)`
+
+/** All but sign-ins, by which owners find their sessions. @returns as above */
+export const purgeBriefEvents = async (db: Db, floor: string, batch: number): Promise<number> =>
+  await db.$executeRaw`DELETE FROM audit_event WHERE id IN (SELECT id FROM audit_event WHERE id < ${floor}::uuid AND type <> 'session.started' ORDER BY id LIMIT ${batch}::int)`

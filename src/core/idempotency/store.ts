@@ -27,3 +27,9 @@ export async function findAnswer (db: Db, { scope, key }: Claim): Promise<Kept |
   const [row] = await db.$queryRaw<Kept[]>`SELECT fp, status::int, body FROM idempotency WHERE scope = ${scope}::bytea AND key = ${key}::bytea`
   return row ?? null
 }
+
+/** @returns how many rows went; call again until it is less than the batch */
+export async function purgeAnswers (db: Db, batch: number): Promise<number> {
+  return await db.$executeRaw`
+    DELETE FROM idempotency WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE expires_at < now() ORDER BY expires_at LIMIT ${batch}::int FOR UPDATE SKIP LOCKED)`
+}

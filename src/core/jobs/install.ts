@@ -1,5 +1,5 @@
 import { PgBoss } from 'pg-boss'
-import { QUEUES, SCHEMA } from './queues.ts'
+import { QUEUES, SCHEDULES, SCHEMA } from './queues.ts'
 
 /** Makes or renews the tables and queues of the jobs, with the migrations of ours. Nodes that start together wait for each other. */
 export async function installJobs (databaseUrl: string): Promise<void> {
@@ -12,6 +12,7 @@ export async function installJobs (databaseUrl: string): Promise<void> {
   try {
     await boss.start()
     for (const { name, ...options } of QUEUES) await boss.createQueue(name, options)
+    for (const { queue, cron } of SCHEDULES) await boss.schedule(queue, cron)
   } finally {
     await boss.stop({ graceful: false })
   }

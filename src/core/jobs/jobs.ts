@@ -4,8 +4,8 @@ import type { Db, Pool } from '../../db/client.ts'
 import type { Log } from '../../log.ts'
 import { SCHEMA } from './queues.ts'
 
-/** `attempt` counts from 1; `last`: a failure now is for good. */
-export type Job<T> = { id: string, data: T, attempt: number, last: boolean }
+/** `attempt` counts from 1; `last`: a failure now is for good; `signal`: this node stops, or the job has taken too long. */
+export type Job<T> = { id: string, data: T, attempt: number, last: boolean, signal: AbortSignal }
 
 /** Thrown by a worker: trying again would not help. */
 export class HopelessJob extends Error {
@@ -79,9 +79,9 @@ export class Jobs {
 
   async #workOn ({ queue, pollSeconds, work }: Worker<any>): Promise<void> {
     await this.#boss.work(queue, { pollingIntervalSeconds: pollSeconds, batchSize: 1, burstWhenBatchFull: true, includeMetadata: true, perJobResults: true },
-      async (jobs: JobWithMetadata<any>[]): Promise<JobResult[]> => await Promise.all(jobs.map(async ({ id, data, retryCount, retryLimit }) => {
+      async (jobs: JobWithMetadata<any>[]): Promise<JobResult[]> => await Promise.all(jobs.map(async ({ id, data, retryCount, retryLimit, signal }) => {
         try {
-          await work({ id, data, attempt: retryCount + 1, last: retryCount >= retryLimit })
+          await work({ id, data, attempt: retryCount + 1, last: retryCount >= retryLimit, signal: AbortSignal.any([signal, this.#stopping.signal]) })
           return { id, status: 'completed' as const }
         } catch (error) {
           return { id, status: error instanceof HopelessJob ? 'deadletter' as const : 'failed' as const, output: { message: (error as Error).message.slice(0, 500) } }
