@@ -2,7 +2,7 @@ import { Server as NetServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
-import type { Context, VerifierContext } from './context.ts'
+import type { VerifierContext } from './context.ts'
 import { portFault, StartError } from './errors.ts'
 import { Tally } from './http/tally.ts'
 import { localUrl } from './lib/local-url.ts'
@@ -44,7 +44,7 @@ export async function startServer ({ config, log, database, port = config.port, 
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
   const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
   try {
-    const ctx = database ? await openFull(config, log, database, opened, leaving.signal) : await openVerifier(config, log, opened)
+    const { ctx, mail } = database ? await openFull(config, log, database, opened, leaving.signal) : { ctx: await openVerifier(config, log, opened), mail: () => null }
     if (readyFirst) await isReady(ctx)
     const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally })
     await app.listen({ port, host: config.host })
@@ -58,7 +58,7 @@ export async function startServer ({ config, log, database, port = config.port, 
     }
     return {
       url: localUrl(config.host, (app.server.address() as AddressInfo).port),
-      reading: () => readingOf(ctx, tally),
+      reading: () => readingOf(ctx, tally, mail()),
       stop: async () => {
         draining.abort()
         log.info('draining')
@@ -77,15 +77,15 @@ export async function startServer ({ config, log, database, port = config.port, 
 }
 
 /** Loaded only here: a node with MODE=verifier has no database, and must not carry what it takes to have one. */
-async function openFull (config: Config, log: Log, database: Database, opened: Opened, leaving: AbortSignal): Promise<Context> {
+async function openFull (config: Config, log: Log, database: Database, opened: Opened, leaving: AbortSignal) {
   const [{ openContext }, { startJobs }] = await Promise.all([import('./context.ts'), import('./jobs/runner.ts')])
   const { ctx, close } = await openContext({ config, log, ...database })
   opened.push(close)
-  const { stop } = await startJobs(ctx)
+  const { mail, stop } = await startJobs(ctx)
   opened.push(stop)
   // While requests are still answered: what a job needs to finish and what they need add up to no more than the longer of the two.
   leaving.addEventListener('abort', () => { stop() })
-  return ctx
+  return { ctx, mail }
 }
 
 async function openVerifier (config: Config, log: Log, opened: Opened): Promise<VerifierContext> {

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import type { Job } from '../core/jobs/jobs.ts'
-import { EMAIL_QUEUE, HOUSEKEEPING_QUEUE } from '../core/jobs/queues.ts'
+import { DEAD_EMAIL_QUEUE, EMAIL_QUEUE, HOUSEKEEPING_QUEUE } from '../core/jobs/queues.ts'
+import { startLoop } from '../core/loop.ts'
 import type { Mail } from '../core/mail/mail.ts'
 import { loadTemplates } from '../core/mail/templates.ts'
 import { openTransport } from '../core/mail/transport.ts'
@@ -11,22 +12,36 @@ import { sendMail } from './send-mail.ts'
 /** Whoever asked for a link waits for it. */
 const MAIL_POLL_SECONDS = 2
 const HOUSEKEEPING_POLL_SECONDS = 60
+const COUNT_EVERY_MS = 30_000
+
+/** Of the whole cluster; `dead` is tried no more. Null where it was not counted. */
+type MailCounts = { waiting: number, dead: number } | null
 
 /**
  * What this process does beside answering: its share of the jobs, and purges.
  * @returns how to stop it: nothing new is begun, what is being done is finished
  * @throws StartError where a template of mail does not do
  */
-export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SECONDS } = {}): Promise<{ stop: () => Promise<void> }> {
+export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SECONDS } = {}): Promise<{ mail: () => MailCounts, stop: () => Promise<void> }> {
   const deps = { ...ctx, templates: await loadTemplates(ctx.config.mailTemplates), transport: openTransport(ctx.config) }
   const purging = startPurging(ctx)
   ctx.jobs.start([
     { queue: EMAIL_QUEUE, pollSeconds: mailPollSeconds, work: async (job: Job<Mail>) => await sendMail(deps, job) },
     { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => await keepHouse(ctx, signal) },
   ])
+  let mail: MailCounts = null
+  const counting = startLoop(1_000, async () => {
+    try {
+      const [waiting = 0, dead = 0] = await ctx.jobs.waiting([EMAIL_QUEUE, DEAD_EMAIL_QUEUE])
+      mail = { waiting, dead }
+    } catch { mail = null }
+    return COUNT_EVERY_MS
+  })
   return {
+    mail: () => mail,
     stop: async () => {
       purging.stop()
+      counting.stop()
       await ctx.jobs.stop()
     },
   }

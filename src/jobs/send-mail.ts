@@ -1,5 +1,5 @@
 import type { Context } from '../context.ts'
-import type { Job } from '../core/jobs/jobs.ts'
+import { HopelessJob, type Job } from '../core/jobs/jobs.ts'
 import type { Mail } from '../core/mail/mail.ts'
 import { render } from '../core/mail/template.ts'
 import type { Templates } from '../core/mail/templates.ts'
@@ -29,7 +29,9 @@ export async function sendMail (deps: Deps, { id, data: mail, attempt, last }: J
     await transport.send({ messageId, to: letter.to, subject, text, html, language })
     log.info({ job: id, mail: mail.kind, attempt }, 'mail sent')
   } catch (error) {
-    log.warn({ job: id, mail: mail.kind, attempt, err: (error as Error).message, ...(last && { last }) }, 'mail could not be sent')
+    const fault = { job: id, mail: mail.kind, attempt, err: (error as Error).message }
+    if (last || error instanceof HopelessJob) log.error(fault, 'mail is not tried any more')
+    else log.warn(fault, 'mail could not be sent yet')
     throw error
   }
 }

@@ -56,7 +56,7 @@ t.test('accounts that nobody confirmed are deleted after their time, with a reco
   t.strictSame((await sql('SELECT email FROM users ORDER BY email')).map(({ email }) => email), ['confirmed@example.com', 'from-before@example.com', 'young@example.com'])
   t.strictSame(await sql('SELECT count(*)::int AS passwords FROM credential'), [{ passwords: 3 }])
   t.strictSame(await sql('SELECT actor, user_id::text, data FROM audit_event WHERE type = \'account.deleted\' ORDER BY user_id'),
-    forgotten.toSorted().map(user_id => ({ actor: 'system', user_id, data: { reason: 'never_verified' } })))
+    forgotten.toSorted().map(id => ({ actor: 'system', user_id: id, data: { reason: 'never_verified' } })))
 })
 
 t.test('where sign-in needs no confirmed address, nobody is deleted for having none', async t => {

@@ -16,6 +16,8 @@ export type Worker<T extends object> = { queue: string, pollSeconds: number, wor
 
 /** What is being done when a node stops may take this long; then it is given back, and another node does it. */
 const FINISH_WITHIN_MS = 5_000
+/** How often one node of the cluster looks for jobs whose node has died, and counts. */
+const SUPERVISED_EVERY_SECONDS = 30
 /** While the database is away every poll fails alike. */
 const SAME_ERROR_AGAIN_MS = 60_000
 
@@ -35,7 +37,7 @@ export class Jobs {
     // Our own pool, so that its bounds hold here too. What would take longer than they allow (rebuilding indexes) is left to PostgreSQL's vacuum.
     const common = { db: { executeSql: async (text: string, values?: unknown[]) => await pool.query(text, values) }, schema: SCHEMA, registerInstance: false, openTelemetry: { enabled: false } }
     this.#sender = new PgBoss(common)
-    this.#boss = new PgBoss({ ...common, reindex: false, monitorVacuum: false, superviseIntervalSeconds: 30, monitorIntervalSeconds: 30, flowIntervalSeconds: 86_400, bamIntervalSeconds: 3_600, cronMonitorIntervalSeconds: 45, cronWorkerIntervalSeconds: 45 })
+    this.#boss = new PgBoss({ ...common, reindex: false, monitorVacuum: false, superviseIntervalSeconds: SUPERVISED_EVERY_SECONDS, monitorIntervalSeconds: SUPERVISED_EVERY_SECONDS, flowIntervalSeconds: 86_400, bamIntervalSeconds: 3_600, cronMonitorIntervalSeconds: 45, cronWorkerIntervalSeconds: 45 })
     const reported = new Map<string, number>()
     const report = (error: Error) => {
       const message = error.message.replace(/ \(Queue: .*/, '')
@@ -87,6 +89,12 @@ export class Jobs {
           return { id, status: error instanceof HopelessJob ? 'deadletter' as const : 'failed' as const, output: { message: (error as Error).message.slice(0, 500) } }
         }
       })))
+  }
+
+  /** How many jobs wait in each of these queues, as the cluster counted them at most half a minute ago. */
+  async waiting (queues: readonly string[]): Promise<number[]> {
+    const counted = new Map((await this.#sender.getQueues([...queues])).map(({ name, queuedCount }) => [name, queuedCount]))
+    return queues.map(name => counted.get(name) ?? 0)
   }
 
   /** What is being done is finished first, for a while. Stopping twice is stopping once. Never rejects: what could not be given back expires. */
