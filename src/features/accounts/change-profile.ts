@@ -17,7 +17,7 @@ export async function changeProfile (
 ): Promise<User> {
   const change: ProfileChange = {
     ...(name !== undefined && { name }),
-    ...(locale !== undefined && { locale: locale && canonicalLocale(locale) }),
+    ...(locale !== undefined && { locale: locale === null ? null : canonicalLocale(locale) }),
     ...(profile !== undefined && { profile }),
   }
   const fault = jsonFault(profile ?? {}, MAX_DEPTH)
