@@ -18,12 +18,12 @@ export const isUnavailable = (error: unknown): boolean => causes(error).some(({ 
 export const isConflict = (error: unknown): boolean => causes(error).some(({ code, originalCode, kind }) =>
   kind === 'TransactionWriteConflict' || code === 'P2034' || [code, originalCode].some(value => value === '40001' || value === '40P01'))
 
-/** Waited for a row that another transaction holds, and gave up (SET LOCAL lock_timeout). */
-export const isLockTimeout = (error: unknown): boolean => causes(error).some(({ code, originalCode }) => [code, originalCode].includes('55P03'))
-
 /** Another row has this value already, where only one may. */
 export const isDuplicate = (error: unknown): boolean => causes(error).some(({ code, originalCode, kind }) =>
   kind === 'UniqueConstraintViolation' || code === 'P2002' || [code, originalCode].includes('23505'))
+
+/** Waited for a row that another transaction holds, and gave up (SET LOCAL lock_timeout). */
+export const isLockTimeout = (error: unknown): boolean => causes(error).some(({ code, originalCode }) => [code, originalCode].includes('55P03'))
 
 function causes (error: unknown): Cause[] {
   const found: Cause[] = []

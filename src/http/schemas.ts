@@ -48,7 +48,7 @@ export const pageQuery = {
   limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$', description: 'How many items at most; 1 to 100.', default: '50', examples: ['50'] })),
   cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{40,1024}$', description: '`next` of the page before, with the same filters. Valid for a day, on any node, for whom it was given to.' })),
 }
-export const limitOf = ({ limit }: { limit?: string }): number => Number(limit ?? 50)
+export const limitOf = ({ limit }: { limit?: string | undefined }): number => Number(limit ?? 50)
 
 /** A page of a list: `next` leads to the one after it, and is null on the last. */
 export const Page = (item: TSchema, options: object = {}) => Strict({ items: Type.Array(item), next: Type.Union([Type.String(), Type.Null()], { description: '`cursor` of the next page; null: this is the last.' }) }, options)

@@ -34,10 +34,13 @@ function ownershipFaults (schema: string, files: Sources): string[] {
     ...[...owners].filter(([, its]) => its.length !== 1 || !/\/store\.ts$/.test(its[0]!)).map(([table]) => `${table} does not name one store.ts as its owner`),
     ...[...owners].filter(([table, [owner]]) => owner !== undefined && !new RegExp(`\\b${table}\\b`).test(files[owner] ?? '')).map(([table, [owner]]) => `${owner} does not speak of ${table}`),
     // An ending and its announcement are one statement, wherever it is.
-    ...writes.filter(({ file, table, verb }) => owners.get(table)?.[0] !== file && !(verb === 'INSERT INTO' && table === 'revocation' && file.endsWith('/store.ts')))
+    ...writes.filter(({ file, table, verb }) => !isOwner(owners.get(table)?.[0], file) && !(verb === 'INSERT INTO' && table === 'revocation' && file.endsWith('/store.ts')))
       .map(({ file, verb, table }) => `${file}: ${verb} ${table}, which is not its own`),
   ]
 }
+
+/** A module may keep the statements of one of its capabilities in a store.ts of a folder below. */
+const isOwner = (owner: string | undefined, file: string): boolean => owner !== undefined && file.startsWith(owner.slice(0, -'store.ts'.length)) && file.endsWith('/store.ts')
 
 const schema = readFileSync('prisma/schema.prisma', 'utf8')
 
@@ -71,5 +74,7 @@ t.test('a planted offence against each of these rules is found', async t => {
   t.strictSame(ownershipFaults(model('Owner: src/core/things/store.ts'), store), [])
   t.strictSame(ownershipFaults(model(''), store), ['thing does not name one store.ts as its owner', 'src/core/things/store.ts: INSERT INTO thing, which is not its own'])
   t.strictSame(ownershipFaults(model('Owner: src/core/things/store.ts'), { ...store, 'src/core/other/store.ts': 'DELETE FROM thing' }), ['src/core/other/store.ts: DELETE FROM thing, which is not its own'])
+  t.strictSame(ownershipFaults(model('Owner: src/core/things/store.ts'), { ...store, 'src/core/things/part/store.ts': 'DELETE FROM thing' }), [])
+  t.strictSame(ownershipFaults(model('Owner: src/core/things/store.ts'), { ...store, 'src/core/things/part.ts': 'DELETE FROM thing' }), ['src/core/things/part.ts: DELETE FROM thing, which is not its own'])
   t.strictSame(ownershipFaults(model('Owner: src/core/things/store.ts'), { 'src/core/things/store.ts': '' }), ['src/core/things/store.ts does not speak of thing'])
 })

@@ -1,0 +1,43 @@
+import { recordEvent } from '../../core/audit/store.ts'
+import type { Jobs } from '../../core/jobs/jobs.ts'
+import { enqueueMail } from '../../core/mail/enqueue.ts'
+import type { Revocations } from '../../core/revocations/live.ts'
+import { inTransaction } from '../../core/transaction.ts'
+import { deleteAccount as deleteRow, forgetFailures } from '../../core/users/admin/store.ts'
+import type { Db } from '../../db/client.ts'
+import { AppError } from '../../errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { byAdmin, lockTarget, refuseSelf, type Caller } from './caller.ts'
+
+type Deps = { db: Db, clock: Clock, jobs: Jobs, revocations: Revocations }
+
+/** The account, its password and its sessions are gone, and its owner is told. @throws not_found, also when that has been done */
+export async function deleteAccount (deps: Deps, caller: Caller, id: string): Promise<void> {
+  const epoch = await inTransaction(deps, async ctx => {
+    const { email, locale } = await lockTarget(ctx, caller, id)
+    refuseSelf(caller, id, 'delete your own account here')
+    const epoch = await deleteRow(ctx.db, id)
+    await recordEvent(ctx, { ...byAdmin(caller), type: 'account.deleted', userId: id })
+    await enqueueMail(ctx, { kind: 'account_deleted', email, locale })
+    return epoch!
+  })
+  deps.revocations.note('u', id, epoch)
+}
+
+/** Wrong guesses against the account are forgotten: every browser may try again. @throws not_found */
+export async function unlockAccount (deps: Deps, caller: Caller, id: string): Promise<void> {
+  await inTransaction(deps, async ctx => {
+    await lockTarget(ctx, caller, id)
+    if (await forgetFailures(ctx.db, id)) await recordEvent(ctx, { ...byAdmin(caller), type: 'account.unlocked', userId: id })
+  })
+}
+
+/** Mails the owner a link to set a new password; who asks for it sees none. @throws not_found, invalid_request for a closed account */
+export async function startReset (deps: Deps, caller: Caller, id: string): Promise<void> {
+  await inTransaction(deps, async ctx => {
+    const { email, active } = await lockTarget(ctx, caller, id)
+    if (!active) throw new AppError('invalid_request', { detail: 'The account is disabled; nobody would be sent a link.' })
+    await recordEvent(ctx, { ...byAdmin(caller), type: 'password.reset_requested', userId: id })
+    await enqueueMail(ctx, { kind: 'reset_password', email })
+  })
+}
