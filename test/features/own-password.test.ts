@@ -41,7 +41,7 @@ t.test('changing the password needs the present one, ends every other session on
   t.strictSame([await login(other.call, email, PASSWORD), await login(other.call, email, NEW)], [401, 200])
   t.match((await w.call('POST', '/v1/password-reset/confirm', { body: { token: reset, new_password: `${NEW}!` } })).json(), { code: 'invalid_action_token' }, 'a link from before is dead')
   t.match((await mailsOf(w)).at(-1), { kind: 'password_changed', user_id: id })
-  const events = await eventsOf(w)
+  const events = await eventsOf(w, { signIns: true })
   t.match(events.filter(({ type }) => type === 'password.changed'), [{ outcome: 'success', actor: `user:${id}`, user_id: id }])
   t.match(events.filter(event => event.type === 'session.started' && event.sid === sid), [{ user_id: id }], 'the new session is one of the user\'s')
 })
@@ -54,7 +54,10 @@ t.test('the new session has the scope of the old one, and a browser that was to 
     const signedIn = await w.call('POST', '/v1/auth/login', { body: { email, password, remember } })
     const body = { current_password: password, new_password: password = `${NEW} ${remember}` }
     const answer = await w.call('POST', '/v1/me/password', { bearer: signedIn.json().access_token, cookies: { '__Host-rt': signedIn.cookies[0]!.value }, body })
-    t.match(answer.headers['set-cookie'], remember ? /^__Host-rt=ey.*; Max-Age=\d+; Path=\/; HttpOnly; Secure; SameSite=Strict$/ : /^__Host-rt=[\w.-]+; Path=\/; HttpOnly; Secure; SameSite=Strict$/)
+    const [session, device] = answer.headers['set-cookie'] as string[]
+    t.match(session, remember ? /^__Host-rt=ey.*; Max-Age=\d+; Path=\/; HttpOnly; Secure; SameSite=Strict$/ : /^__Host-rt=[\w.-]+; Path=\/; HttpOnly; Secure; SameSite=Strict$/)
+    t.match(device, /^__Host-did=/, 'and the browser is known with the new password')
+    t.equal(device!.includes('Max-Age'), remember)
     t.equal(answer.json().refresh_token, undefined, 'in the cookie, and not in the body too')
     t.equal(decodeJwt(answer.json().access_token)['scope'], 'account')
   }

@@ -17,6 +17,7 @@ t.test('a forgotten password is replaced by a link: the old one and every sessio
   const done = await reset(w.call, token)
   t.equal(done.statusCode, 204)
   t.equal(done.body, '', 'no token of a session')
+  t.match(done.cookies, [{ name: '__Host-did' }], 'only the sign that its owner uses this browser')
   for (const { access_token: access, refresh_token: refresh } of sessions) {
     t.equal((await w.refresh(refresh, other)).json().code, 'session_ended')
     t.equal((await w.verify(access)).statusCode, 401, 'at once where it happened')
@@ -105,6 +106,7 @@ t.test('asking for a link, or for another verification mail, answers and does th
   await w.sql("UPDATE users SET status = 2 WHERE email = 'disabled@mail.test'")
   await w.sql("DELETE FROM credential WHERE user_id = (SELECT id FROM users WHERE email = 'bare@mail.test')")
   for (const [url, kind] of [['/v1/password-reset', 'reset_password'], ['/v1/email-verification', 'verify_email']] as const) {
+    await w.sql('TRUNCATE rate_limit')
     const before = (await mailsOf(w)).length
     const answers = []
     for (const email of ['known@mail.test', ' KNOWN@mail.test', 'disabled@mail.test', 'bare@mail.test', 'unknown@mail.test']) {
@@ -117,6 +119,22 @@ t.test('asking for a link, or for another verification mail, answers and does th
     for (const email of ['no address', 'a＠b.example', 'a@b']) t.match((await w.call('POST', url, { body: { email } })).json(), { code: 'invalid_request', errors: [{ pointer: '/email' }] }, email)
   }
   t.strictSame((await eventsOf(w)).filter(({ type }) => type === 'password.reset_requested').map(({ user_id: user, actor }) => [user, actor]), Array(5).fill([null, 'anonymous']))
+})
+
+t.test('a mailbox gets three such mails an hour at most, whoever asks and wherever, whether it has an account or not', async t => {
+  const w = await world(t, { REQUIRE_VERIFIED_EMAIL: 'true' })
+  const other = await w.anotherNode()
+  for (const email of ['known@mail.test', 'unknown@mail.test']) {
+    if (email.startsWith('known')) await w.call('POST', '/v1/auth/register', { body: { email, password: PASSWORD } })
+    await w.sql('TRUNCATE rate_limit')
+    const before = (await mailsOf(w)).length
+    const ask = async (call: Call, url: string, at: number) => await call('POST', url, { body: { email, ...(url.endsWith('register') && { password: PASSWORD }) }, remoteAddress: `198.51.100.${at}` })
+    const answers = []
+    for (const [at, url] of ['/v1/password-reset', '/v1/email-verification', '/v1/auth/register', '/v1/password-reset', '/v1/email-verification', '/v1/auth/register'].entries()) answers.push(await ask(at % 2 ? other.call : w.call, url, at))
+    t.strictSame(answers.map(answer => answer.statusCode), [202, 202, 202, 429, 429, 429], email)
+    for (const { headers } of answers.slice(3)) t.match(headers['retry-after'], /^\d{2,4}$/)
+    t.equal((await mailsOf(w)).length, before + 3)
+  }
 })
 
 t.test('what the database holds after a request for a link opens nothing', async t => {

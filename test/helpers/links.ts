@@ -21,5 +21,7 @@ type Queued = { kind: string, email?: string, user_id?: string }
 export const mailsOf = async ({ sql }: Pick<World, 'sql'>): Promise<Queued[]> =>
   (await sql<{ data: Queued }>("SELECT data FROM pgboss.job WHERE name = 'email' ORDER BY created_on, id")).map(({ data }) => data)
 
-export const eventsOf = async ({ sql }: Pick<World, 'sql'>) =>
-  await sql<{ type: string, outcome: string, actor: string, user_id: string | null, sid: string | null }>('SELECT type, outcome, actor, user_id, sid FROM audit_event ORDER BY at, id')
+/** What was recorded, but for the sign-ins on the way unless those are asked for. */
+export const eventsOf = async ({ sql }: Pick<World, 'sql'>, { signIns = false } = {}) =>
+  (await sql<{ type: string, outcome: string, actor: string, user_id: string | null, sid: string | null }>('SELECT type, outcome, actor, user_id, sid FROM audit_event ORDER BY at, id'))
+    .filter(({ type }) => signIns || !['session.started', 'session.refused'].includes(type))
