@@ -8,7 +8,7 @@ import { BreachedPasswords } from './core/passwords/breached.ts'
 import { Passwords } from './core/passwords/hash.ts'
 import type { Endings } from './core/revocations/endings.ts'
 import { Revocations } from './core/revocations/live.ts'
-import { Limits } from './core/throttle/limits.ts'
+import { openLimits, type Limits } from './core/throttle/limits.ts'
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
 import { openDatabase, retryUnavailable, type Db } from './db/client.ts'
@@ -65,7 +65,7 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
     const { id, maxAccessTokenSeconds, maxSessionSeconds } = await retryUnavailable(async () => await enterInstallation({ db }, config))
     const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey, sessionMaxSeconds: maxSessionSeconds } })
     opened.push(keyring)
-    limits = new Limits({ pool, keyring, log, config })
+    limits = await openLimits({ pool, keyring, log, config })
     revocations.onKeyRevoked(async () => await keyring.reread())
     // Clients after keys, on the same connection: many nodes that start at once need not open a third each.
     await Promise.all([

@@ -1,7 +1,8 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isShared, type Limits } from '../core/throttle/limits.ts'
+import { isShared } from '../core/throttle/classes.ts'
+import type { Limits } from '../core/throttle/limits.ts'
 import { AppError } from '../errors.ts'
 
 /** Requests per minute (sign-up, mail: per hour) and address; null: no limit. Local to a node: a pre-filter that costs no round trip, and that the workers of a node share out. */

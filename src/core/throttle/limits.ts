@@ -5,16 +5,8 @@ import { AppError } from '../../errors.ts'
 import type { Log } from '../../log.ts'
 import { deriveKey } from '../keys/derive.ts'
 import type { Keyring } from '../keys/keyring.ts'
-import { postgresCounters, redisCounters, type Allowance, type Counters } from './counters.ts'
-
-/** Classes of routes whose requests are counted for all nodes together: points a window and address, before RATE_LIMIT_SCALE. */
-const perAddress = {
-  'sign-in': { points: 60, seconds: 60 },
-  'sign-up': { points: 30, seconds: 3_600 },
-  mail: { points: 30, seconds: 3_600 },
-} as const
-export type SharedClass = keyof typeof perAddress
-export const isShared = (limit: string | undefined): limit is SharedClass => Object.hasOwn(perAddress, limit ?? '')
+import { sharedClasses, type SharedClass } from './classes.ts'
+import { postgresCounters, type Allowance, type Counters } from './counters.ts'
 
 const MAILBOX: Allowance = { name: 'm', points: 3, seconds: 3_600 }
 /** A guess a minute, always. */
@@ -34,7 +26,7 @@ export type Guess = {
   wasNotMade: () => void
 }
 
-type Deps = { pool: Pool, keyring: Keyring, log: Log, config: { rateLimitScale: number, redisUrl?: string | undefined } }
+type Deps = { keyring: Keyring, log: Log, config: { rateLimitScale: number } }
 
 /** Limits that hold for all nodes together. Each throws `too_many_requests` with the time to wait, and none tells whether there is an account. */
 export class Limits {
@@ -47,10 +39,12 @@ export class Limits {
   /** What is given back without anybody waiting for it. */
   readonly #returning = new Set<Promise<unknown>>()
 
-  constructor (deps: Deps) {
-    const { pool, log, config: { rateLimitScale, redisUrl } } = this.#deps = deps
-    const { counter } = this.#counters = redisUrl === undefined ? postgresCounters(pool) : redisCounters(redisUrl, log)
-    this.#addresses = new Map(Object.entries(perAddress).map(([name, { points, seconds }]) => [name as SharedClass, counter({ name, points: points * rateLimitScale, seconds })]))
+  constructor (deps: Deps, counters: Counters) {
+    this.#deps = deps
+    this.#counters = counters
+    const { rateLimitScale } = deps.config
+    const { counter } = counters
+    this.#addresses = new Map(Object.entries(sharedClasses).map(([name, { points, seconds }]) => [name as SharedClass, counter({ name, points: points * rateLimitScale, seconds })]))
     this.#mailbox = counter(MAILBOX)
     this.#steady = counter(STEADY)
     this.#bursts = { unknown: counter(BURSTS.unknown), known: counter(BURSTS.known) }
@@ -120,4 +114,10 @@ async function take (counters: readonly RateLimiterAbstract[], key: string, trie
     }
   }
   throw new AppError('too_many_requests', { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)) })
+}
+
+/** What it takes to count in Redis is loaded only where there is one. */
+export async function openLimits (deps: Deps & { pool: Pool, log: Log, config: { redisUrl?: string | undefined } }): Promise<Limits> {
+  const { pool, log, config: { redisUrl } } = deps
+  return new Limits(deps, redisUrl === undefined ? postgresCounters(pool) : (await import('./redis.ts')).redisCounters(redisUrl, log))
 }
