@@ -2,7 +2,7 @@
 const UNAVAILABLE = /^(08...|57P0[1-5]|57014|53[0-9A-Z]{3}|25006|58030)$/
 /** Prisma's own names for the same (P1xxx: cannot connect; P2024, P2037: no connection free). */
 const PRISMA_UNAVAILABLE = new Set(['P1000', 'P1001', 'P1002', 'P1003', 'P1008', 'P1009', 'P1010', 'P1011', 'P1017', 'P2024', 'P2028', 'P2037'])
-const PG_MESSAGES = /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Cannot use a pool after/
+const PG_MESSAGES = /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Cannot use a pool after|unlogged relations during recovery/
 const SOCKET = /^(ECONN|EPIPE|EHOST|ENET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT)/
 
 type Cause = { code?: unknown, message?: unknown, meta?: { driverAdapterError?: unknown }, cause?: unknown, originalCode?: unknown, kind?: unknown }

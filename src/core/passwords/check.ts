@@ -58,13 +58,14 @@ const MARGIN: Record<Browser, number> = { unknown: 15, known: 6 }
  * @returns whether it was right
  */
 export async function settle (deps: Deps, account: SignInRecord | null, compared: Comparison, events: { right: AuditEvent | null, wrong: AuditEvent }): Promise<boolean> {
-  if (account === null || account.passwordHash === null) {
+  const { right, rehash, browser } = compared
+  const missing = account?.passwordHash ? FAILURE_CAPS[browser] - account.failures[browser] : 0
+  // Nothing is counted where nothing could be guessed: no account, no password, or at the cap.
+  if (account === null || missing <= 0) {
     await recordEvent(deps, events.wrong)
     return false
   }
-  const { right, rehash, browser } = compared
-  const missing = FAILURE_CAPS[browser] - account.failures[browser]
-  if (missing <= 0 || missing > MARGIN[browser]) {
+  if (missing > MARGIN[browser]) {
     if (right && await acceptGuess(deps, account.id, browser, rehash, events.right)) return accepted(compared)
     if (await countFailure(deps, account.id, browser, { last: false }, events.wrong)) return false
   }
