@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import argon2 from 'argon2'
 import { StartError } from '../../errors.ts'
 import { Admission, hashConcurrency } from './admission.ts'
+import { foreignCheck } from './foreign/foreign.ts'
 import { parsePhc } from './phc.ts'
 
 /** Who waits for a hash: the address it is counted against, and a signal that fires when the client has gone. */
@@ -11,7 +12,7 @@ export type Waiter = { bucket: string, signal?: AbortSignal | undefined }
 export type Verdict = { ok: false } | { ok: true, rehash: string | null }
 
 /**
- * The one home of argon2. Passwords are compared in Unicode NFC (é typed on two keyboards is one letter), otherwise
+ * The one home of argon2. Passwords are hashed in Unicode NFC (é typed on two keyboards is one letter), otherwise
  * byte for byte; they are never truncated.
  */
 export class Passwords {
@@ -42,15 +43,25 @@ export class Passwords {
     return await this.#admission.admit(bucket, signal, () => this.#hash(password.normalize('NFC'), salt))
   }
 
-  /** A missing or unreadable stored hash costs the same as a wrong password: the dummy is verified instead, and never matches. */
+  /**
+   * A missing or unreadable stored hash costs the same as a wrong password: the dummy is verified instead, and never matches.
+   * What another system hashed (an import brought it) is checked by its rules, and renewed with ours at the first success. Such
+   * systems mostly hashed what arrived, so the password counts in NFC and, where that differs, as it was typed.
+   */
   async verify (stored: string | null, password: string, { bucket, signal }: Waiter): Promise<Verdict> {
-    const parameters = stored === null ? null : parsePhc(stored)
-    const usable = parameters === null ? null : stored
+    const own = stored === null || parsePhc(stored) === null ? null : stored
+    const foreign = stored === null || own !== null ? null : foreignCheck(stored, argon2.verify)
+    const check = foreign ?? (async (candidate: string) => await argon2.verify(own ?? this.#dummy, candidate))
     return await this.#admission.admit(bucket, signal, async () => {
       const normal = password.normalize('NFC')
-      const matches = await argon2.verify(usable ?? this.#dummy, normal).catch(() => false)
-      if (usable === null || !matches) return { ok: false }
-      return { ok: true, rehash: argon2.needsRehash(usable, this.#options) ? await this.#hash(normal) : null }
+      let matched = await check(normal).catch(() => false)
+      const asTyped = !matched && password !== normal && await check(password).catch(() => false)
+      matched ||= asTyped
+      // Right or wrong, one argon2 follows: a quick foreign hash must not answer sooner than an address without an account.
+      if (foreign && !matched) await argon2.verify(this.#dummy, normal).catch(() => false)
+      if (!matched || (own === null && !foreign)) return { ok: false }
+      const renew = foreign !== null || asTyped || argon2.needsRehash(own!, this.#options)
+      return { ok: true, rehash: renew ? await this.#hash(normal) : null }
     })
   }
 
