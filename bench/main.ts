@@ -6,12 +6,13 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded } from '../src/db/embedded/start.ts'
 import { feed } from './feed.ts'
+import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
 import { signIn } from './sign-in.ts'
 import { start } from './start.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, start }
+const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')

@@ -9,7 +9,7 @@ export function uuidv7 (nowMs: number): string {
   bytes.writeUIntBE(Math.floor(nowMs), 0, 6)
   bytes[6] = (bytes[6]! & 0x0f) | 0x70
   bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  return format(bytes)
+  return formatUuid(bytes)
 }
 
 /** The smallest UUIDv7 of that millisecond: a bound for key-range purges. */
@@ -18,7 +18,7 @@ export function uuidv7Floor (ms: number): string {
   bytes.writeUIntBE(Math.floor(ms), 0, 6)
   bytes[6] = 0x70
   bytes[8] = 0x80
-  return format(bytes)
+  return formatUuid(bytes)
 }
 
 /** When a UUIDv7 says it was made, in milliseconds since the epoch. */
@@ -30,7 +30,8 @@ export const uuidToBase64url = (uuid: string): string => Buffer.from(uuid.replac
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const isUuid = (value: unknown): value is string => typeof value === 'string' && UUID.test(value)
 
-function format (bytes: Buffer): string {
+/** 16 bytes in the spelling of UUIDs. */
+export function formatUuid (bytes: Buffer): string {
   const hex = bytes.toString('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
