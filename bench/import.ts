@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { row, type Benchmark } from './measure.ts'
 import { pathOf, productionEnvironment } from './processes.ts'
 
-/** A million accounts with everything that a line can say, from a file; then the same file again, as after an interruption. */
+/** A million accounts with everything that a line can say, from a file; then the same file again, as after an interruption. As compiled for the image. */
 export const importUsers: Benchmark = async setting => {
   const users = setting.smoke ? 5_000 : 1_000_000
   const file = join(setting.folder, 'users.ndjson')
+  execFileSync(process.execPath, [pathOf('node_modules/typescript/bin/tsc'), '-p', pathOf('tsconfig.build.json')])
   await writeUsers(file, users)
   setting.teardown(async () => await rm(file))
   await run(setting.databaseUrl, ['migrate', 'up'])
@@ -45,7 +46,7 @@ async function writeUsers (file: string, users: number): Promise<void> {
 /** @throws when the command fails, or does not say what it should */
 async function run (databaseUrl: string, args: string[], says = ''): Promise<{ seconds: number, megabytes: number }> {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [pathOf('src/cli/main.ts'), ...args], { env: { PATH: process.env['PATH'], ...productionEnvironment(databaseUrl) }, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [pathOf('dist/cli/main.js'), ...args], { env: { PATH: process.env['PATH'], ...productionEnvironment(databaseUrl) }, stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close')
   let said = ''
   child.stdout.on('data', chunk => { said += chunk })
