@@ -27,6 +27,7 @@ const FASTIFY = 'node_modules/(fastify|fastify-plugin|@fastify/[^/]+|@scalar/[^/
 
 const homes = {
   argon2: ['node_modules/argon2/', '^src/core/passwords/hash[.]ts$'],
+  bcrypt: ['node_modules/bcrypt/', '^src/core/passwords/foreign/bcrypt[.]ts$'],
   'fastify-jwt': ['node_modules/@fastify/jwt/', '^src/http/authenticate[.]ts$'],
   'fast-jwt': ['node_modules/fast-jwt/', '^src/core/tokens/'],
   'pg-boss': ['node_modules/pg-boss/', '^src/core/jobs/'],

@@ -6,12 +6,14 @@ const commands: Record<string, { usage: string, load: () => Promise<Command> }> 
   migrate: { usage: 'migrate up|status      apply or list the migrations of this build', load: async () => (await import('./migrate.ts')).migrate },
   keys: { usage: 'keys list|rotate|revoke KID\n                         signing keys and what each does; put a new one in its place; end one that may have leaked', load: async () => (await import('./keys.ts')).keys },
   sessions: { usage: 'sessions revoke-all    end every session of everybody', load: async () => (await import('./sessions.ts')).sessions },
-  users: { usage: `users import FILE|- [--dry-run] [--report FILE] [--batch N]
+  users: {
+    usage: `users import FILE|- [--dry-run] [--report FILE] [--batch N]
                          accounts from elsewhere, one JSON object a line; run again, it goes on
   users export [--with-hashes]
                          every account in the same form
   users disable --email E
-                         close an account and end its sessions`, load: async () => (await import('./users.ts')).users },
+                         close an account and end its sessions`, load: async () => (await import('./users.ts')).users
+  },
   clients: { usage: 'clients create --name N [--scope "A B"] [--jwks FILE] | list | delete ID\n                         services that call this one; a secret is shown once', load: async () => (await import('./clients.ts')).clients },
   audit: { usage: 'audit export [--since T] [--until T] [--user ID|EMAIL]\n                         what happened, one line of JSON an event', load: async () => (await import('./audit.ts')).audit },
   config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },

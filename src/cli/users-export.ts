@@ -12,10 +12,9 @@ export const exportAccounts: Command = async (args, env) => {
   const withHashes = read(args)
   if (withHashes === null) return MISUSED
   return await withDatabase(env, async ({ db }) => {
-    let gone = false
     // `users export | head`: who has read enough is no fault.
-    process.stdout.on('error', () => { gone = true })
-    for (let after: string | null = null; !gone;) {
+    process.stdout.on('error', () => {})
+    for (let after: string | null = null; process.stdout.writable;) {
       const page: ExportedUser[] = await retryUnavailable(() => exportUsers(db, { after, limit: PAGE, withHashes }))
       if (page.length === 0) break
       after = page.at(-1)!.id

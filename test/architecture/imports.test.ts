@@ -51,6 +51,7 @@ const plants: Record<string, [file: string, code: string]> = {
   'database-as-type': ['src/features/planted/database.ts', "export { value } from '../../db/client.ts'"],
   'verifier-without-database': ['src/core/upstream/planted.ts', "export { value } from '../users/store.ts'"],
   'home-of-argon2': ['src/core/users/planted-hash.ts', "export { hash } from 'argon2'"],
+  'home-of-bcrypt': ['src/core/users/planted-bcrypt.ts', "export { compare } from 'bcrypt'"],
   'home-of-fastify-jwt': ['src/http/planted-jwt.ts', "export { default } from '@fastify/jwt'"],
   'home-of-fast-jwt': ['src/core/users/planted-jwt.ts', "export { createSigner } from 'fast-jwt'"],
   'home-of-pg': ['src/core/users/planted-pg.ts', "export { Pool } from 'pg'"],
