@@ -7,7 +7,9 @@ const commands: Record<string, { usage: string, load: () => Promise<Command> }> 
   keys: { usage: 'keys list|rotate|revoke KID\n                         signing keys and what each does; put a new one in its place; end one that may have leaked', load: async () => (await import('./keys.ts')).keys },
   sessions: { usage: 'sessions revoke-all    end every session of everybody', load: async () => (await import('./sessions.ts')).sessions },
   users: {
-    usage: `users import FILE|- [--dry-run] [--report FILE] [--batch N]
+    usage: `users create --email E [--name N] [--role R …]
+                         make an account, and a link to set its password
+  users import FILE|- [--dry-run] [--report FILE] [--batch N]
                          accounts from elsewhere, one JSON object a line; run again, it goes on
   users export [--with-hashes]
                          every account in the same form
