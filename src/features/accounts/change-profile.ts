@@ -1,4 +1,5 @@
 import type { Source } from '../../core/audit/events.ts'
+import { requireLocale } from '../../core/users/require-locale.ts'
 import { changeProfile as store, type ProfileChange, type User } from '../../core/users/store.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
@@ -17,7 +18,7 @@ export async function changeProfile (
 ): Promise<User> {
   const change: ProfileChange = {
     ...(name !== undefined && { name }),
-    ...(locale !== undefined && { locale: locale === null ? null : canonicalLocale(locale) }),
+    ...(locale !== undefined && { locale: locale === null ? null : requireLocale(locale) }),
     ...(profile !== undefined && { profile }),
   }
   const fault = jsonFault(profile ?? {}, MAX_DEPTH)
@@ -26,11 +27,6 @@ export async function changeProfile (
   if (!changed) throw new AppError('invalid_token')
   if (!changed.fits) throw refused('/profile', 'max_length', `would have more than ${MAX_PROFILE_BYTES} bytes`)
   return changed.user
-}
-
-/** RFC 5646 §2.1.1: one spelling, so that a language is found by it. */
-function canonicalLocale (locale: string): string {
-  try { return Intl.getCanonicalLocales(locale)[0]! } catch { throw refused('/locale', 'format', 'must be a language tag (BCP 47)') }
 }
 
 const refused = (pointer: string, code: string, message: string): AppError => new AppError('invalid_request', { errors: [{ pointer, code, message }] })

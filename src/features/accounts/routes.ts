@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
 import { clientGone } from '../../http/client-gone.ts'
 import { guesserOf } from '../../http/guesser.ts'
+import { answerOnce, IdempotencyHeaders } from '../../http/idempotency.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
 import { Email, NewPassword, OneOf, Password, problemResponses, Strict } from '../../http/schemas.ts'
 import { clearSessionCookie, readSessionCookie } from '../../http/session-cookie.ts'
@@ -28,18 +29,20 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       operationId: 'register',
       summary: 'Create an account',
       tags: ['Sign-in'],
+      headers: IdempotencyHeaders,
       body: Strict({ email: Email, password: NewPassword, name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada'] })) }),
       response: {
         201: Strict({ user: Type.Ref('User') }, { description: 'The account exists and can sign in (addresses need no confirmation here).' }),
         202: Strict({ status: OneOf(['check_email']) }, { description: 'The same for an address that has an account already.' }),
-        ...problemResponses('invalid_request', 'weak_password', 'email_taken', 'body_too_large', 'unsupported_media_type', 'login_busy', 'database_unavailable'),
+        ...problemResponses('invalid_request', 'weak_password', 'email_taken', 'body_too_large', 'unsupported_media_type', 'request_in_progress', 'idempotency_key_reused', 'login_busy', 'database_unavailable'),
       },
     },
   }, async (request, reply) => {
     const application = await prepareAccount(ctx, request.body, { bucket: addressBucket(request), signal: clientGone(reply) })
-    const user = await register(ctx, application, sourceOf(request))
-    if (user === null) return await reply.code(202).send({ status: 'check_email' })
-    return await reply.code(201).send({ user: userAnswer(user) })
+    return await answerOnce(ctx, request, reply, { actor: 'public' }, async ctx => {
+      const user = await register(ctx, application, sourceOf(request))
+      return user === null ? { status: 202, body: { status: 'check_email' } } : { status: 201, body: { user: userAnswer(user) } }
+    })
   })
 
   app.get('/v1/me', {

@@ -3,7 +3,8 @@ import type { Jobs } from '../../core/jobs/jobs.ts'
 import { enqueueMail } from '../../core/mail/enqueue.ts'
 import type { Revocations } from '../../core/revocations/live.ts'
 import { inTransaction } from '../../core/transaction.ts'
-import { deleteAccount as deleteRow, forgetFailures } from '../../core/users/admin/store.ts'
+import { forgetFailures } from '../../core/users/admin/store.ts'
+import { deleteUser } from '../../core/users/store.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -14,12 +15,12 @@ type Deps = { db: Db, clock: Clock, jobs: Jobs, revocations: Revocations }
 /** The account, its password and its sessions are gone, and its owner is told. @throws not_found, also when that has been done */
 export async function deleteAccount (deps: Deps, caller: Caller, id: string): Promise<void> {
   const epoch = await inTransaction(deps, async ctx => {
-    const { email, locale } = await lockTarget(ctx, caller, id)
+    await lockTarget(ctx, caller, id)
     refuseSelf(caller, id, 'delete your own account here')
-    const epoch = await deleteRow(ctx.db, id)
+    const { epoch, email, locale } = (await deleteUser(ctx.db, id))!
     await recordEvent(ctx, { ...byAdmin(caller), type: 'account.deleted', userId: id })
     await enqueueMail(ctx, { kind: 'account_deleted', email, locale })
-    return epoch!
+    return epoch
   })
   deps.revocations.note('u', id, epoch)
 }

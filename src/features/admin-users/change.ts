@@ -11,6 +11,7 @@ import { updateAccount, type Changes } from '../../core/users/admin/store.ts'
 import { requireClaims, requireClaimsFit, requireRoles } from '../../core/users/claims.ts'
 import { ADMIN_ROLE } from '../../core/users/require-admin.ts'
 import { requireEmail } from '../../core/users/require-email.ts'
+import { requireLocale } from '../../core/users/require-locale.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -59,7 +60,7 @@ function toChanges ({ email, email_verified: emailVerified, name, locale, roles,
     email: email === undefined ? undefined : requireEmail(email),
     emailVerified,
     name,
-    locale,
+    locale: locale && requireLocale(locale),
     roles: roles && requireRoles(roles),
     claims: claims && requireClaims(claims),
     active: status && status === 'active',

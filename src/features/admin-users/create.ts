@@ -8,6 +8,7 @@ import type { Account } from '../../core/users/admin/account.ts'
 import { findAccount, insertAccount, type NewAccount } from '../../core/users/admin/store.ts'
 import { requireClaims, requireClaimsFit, requireRoles } from '../../core/users/claims.ts'
 import { requireEmail } from '../../core/users/require-email.ts'
+import { requireLocale } from '../../core/users/require-locale.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -55,7 +56,7 @@ export async function putAccount (deps: Deps, caller: Caller, id: string, wanted
 function toNewAccount (deps: Deps, id: string, { email, name, roles = [], claims = {}, locale, email_verified: emailVerified = false }: Wanted): NewAccount {
   const granted = { roles: requireRoles(roles), claims: requireClaims(claims) }
   requireClaimsFit(deps, granted)
-  return { id, email: requireEmail(email), emailVerified, name: name ?? null, locale: locale ?? null, ...granted }
+  return { id, email: requireEmail(email), emailVerified, name: name ?? null, locale: locale === undefined ? null : requireLocale(locale), ...granted }
 }
 
 async function announce (ctx: Deps, caller: Caller, { id, roles }: Account, { send_invitation: invite = true }: Wanted): Promise<void> {

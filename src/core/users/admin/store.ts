@@ -75,16 +75,6 @@ export async function updateAccount (db: Db, id: string, changes: Changes, { end
   } catch (cause) { throw isDuplicate(cause) ? new AppError('email_taken', { cause }) : cause }
 }
 
-/** The account, its password and its sessions, in one statement. @returns the epoch that refuses its tokens; null when there is no such user */
-export async function deleteAccount (db: Db, id: string): Promise<number | null> {
-  const [row] = await db.$queryRaw<{ val: number }[]>`
-    WITH u AS (DELETE FROM users WHERE id = ${id}::uuid RETURNING epoch),
-    c AS (DELETE FROM credential WHERE user_id = ${id}::uuid)
-    INSERT INTO revocation (kind, id, val, expires_at)
-    SELECT 'u', ${revocationId('u', id)}::bytea, u.epoch + 1, now() + ${retention} FROM u RETURNING val`
-  return row?.val ?? null
-}
-
 /** Forgets wrong guesses. @returns false where there were none */
 export async function forgetFailures (db: Db, id: string): Promise<boolean> {
   return await db.$executeRaw`UPDATE credential SET fail_unknown = 0, fail_known = 0 WHERE user_id = ${id}::uuid AND (fail_unknown > 0 OR fail_known > 0)` > 0
