@@ -10,9 +10,11 @@ import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
 import { signIn } from './sign-in.ts'
 import { start } from './start.ts'
+import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
 const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start }
+const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, start, 'user-list': userList }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')
