@@ -13,8 +13,7 @@ import { start } from './start.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start }
-const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, start, 'user-list': userList }
+const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start, 'user-list': userList }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')
