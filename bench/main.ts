@@ -5,15 +5,17 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded } from '../src/db/embedded/start.ts'
+import { enumeration } from './enumeration.ts'
 import { feed } from './feed.ts'
 import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
 import { signIn } from './sign-in.ts'
+import { singleUse } from './single-use.ts'
 import { start } from './start.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start, 'user-list': userList }
+const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')
