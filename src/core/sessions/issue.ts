@@ -21,28 +21,37 @@ export type IssuedTokens = {
   refreshMaxAge: number | null
 }
 
+/** What the row of a sign-in in the audit trail says of it: by `ver` and `sexp` its owner sees later whether it may still live. */
+export type SessionFacts = { ver: number, sexp: number, amr: string[], client_id: string, scope: string, remember: boolean }
+
 /** Of the limit; above it, whoever runs the service should know before an administrator meets the limit. */
 const LARGE = 0.8
 
-/** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read; `sid` a UUIDv7 of it, where it had to be known before. */
-export function startSession (
-  deps: Deps,
-  { user, scope, remember, amr, now, sid = uuidv7(now * 1000) }: { user: { id: string, epoch: number } & Granted, scope: string, remember: boolean, amr: string[], now: number, sid?: string }
-): IssuedTokens & { sid: string } {
+type SignIn = { user: { id: string, epoch: number } & Granted, scope: string, remember: boolean, amr: string[], now: number }
+
+/** A new session: nothing is written, the tokens are the session. `now` is the database's time when the user was read. */
+export function startSession (deps: Deps, signIn: SignIn): IssuedTokens & { sid: string, facts: SessionFacts } {
+  const session = newSession(deps, signIn)
+  return { sid: session.sid, facts: factsOf(session), ...issueGeneration(deps, session, { gen: 1, granted: signIn.user, issuedAt: signIn.now, now: signIn.now }) }
+}
+
+/** What a sign-in makes of what was read; pure, so that it can be recorded before it is signed. */
+export function newSession ({ config }: Pick<Deps, 'config'>, { user, scope, remember, amr, now }: SignIn): SessionClaims {
   const iat = Math.floor(now)
-  const session: SessionClaims = {
+  return {
     sub: user.id,
-    sid,
+    sid: uuidv7(now * 1000),
     ver: user.epoch,
-    client_id: deps.config.clientId,
+    client_id: config.clientId,
     scope: scopeInForce(scope, user.roles),
     amr,
     auth_time: iat,
-    sexp: iat + deps.config.sessionMaxSeconds,
+    sexp: iat + config.sessionMaxSeconds,
     ...(!remember && { persist: false }),
   }
-  return { sid: session.sid, ...issueGeneration(deps, session, { gen: 1, granted: user, issuedAt: now, now }) }
 }
+
+export const factsOf = ({ ver, sexp, amr, client_id, scope, persist }: SessionClaims): SessionFacts => ({ ver, sexp, amr, client_id, scope, remember: persist !== false })
 
 /**
  * The tokens of one generation: a pure function of the session, the generation and `issuedAt` (the database's time at

@@ -36,9 +36,8 @@ export async function signIn (deps: Deps, input: Input, by: Guesser): Promise<Si
   }
   const confirmed = user.emailVerified || !config.requireVerifiedEmail
   const scope = [...new Set(['account', ...(input.scope?.split(' ') ?? [])])].join(' ')
-  const amr = ['pwd']
-  const tokens = startSession(deps, { user, scope, remember: input.remember ?? true, amr, now: user.now })
-  const started: AuditEvent = { type: 'session.started', actor: `user:${user.id}`, userId: user.id, sid: tokens.sid, source: by.source, data: { amr, client_id: config.clientId, scope, browser: compared.browser } }
+  const tokens = startSession(deps, { user, scope, remember: input.remember ?? true, amr: ['pwd'], now: user.now })
+  const started: AuditEvent = { type: 'session.started', actor: `user:${user.id}`, userId: user.id, sid: tokens.sid, source: by.source, data: { ...tokens.facts, browser: compared.browser } }
   const right = confirmed ? started : { ...refused, data: { browser: compared.browser, reason: 'email_not_verified' } }
   if (!await settle(deps, user, compared, { right, wrong: refused })) throw new AppError('invalid_credentials')
   if (!confirmed) throw new AppError('email_not_verified')
