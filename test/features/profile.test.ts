@@ -4,7 +4,7 @@ import { startProcess, SHARED_KEK } from '../helpers/processes.ts'
 import { world, type World } from '../helpers/world.ts'
 
 const profileEvents = async ({ sql }: Pick<World, 'sql'>, id: string) =>
-  (await sql<{ members: string[] }>('SELECT data->\'members\' AS members FROM audit_event WHERE user_id = $1 AND type = \'profile.changed\' ORDER BY id', [id])).map(({ members }) => members)
+  (await sql<{ members: string[] }>('SELECT data->\'changed\' AS members FROM audit_event WHERE user_id = $1 AND type = \'profile.changed\' ORDER BY id', [id])).map(({ members }) => members)
 
 async function signedIn (w: World) {
   const { id, email } = await w.signUp()

@@ -260,7 +260,7 @@ export async function changeProfile (
     u AS (UPDATE users SET name = after.name, locale = after.locale, profile = after.profile, updated_at = now() FROM after, before
       WHERE users.id = after.id AND octet_length(after.profile::text) <= ${maxProfileBytes}::int
         AND (after.name, after.locale, after.profile) IS DISTINCT FROM (before.name, before.locale, before.profile) RETURNING 1),
-    a AS (${eventFor({ ...by, type: 'profile.changed', userId: id, data: { members } }, clock, 'u')})
+    a AS (${eventFor({ ...by, type: 'profile.changed', userId: id, data: { changed: members } }, clock, 'u')})
     SELECT b.id::text, b.email, b.email_verified_at IS NOT NULL AS email_verified, after.name, b.status::int, b.epoch, b.roles, b.claims, b.created_at, after.locale, after.profile,
       octet_length(after.profile::text) <= ${maxProfileBytes}::int AS fits
     FROM before b, after`)
