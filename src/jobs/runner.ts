@@ -23,7 +23,9 @@ type MailCounts = { waiting: number, dead: number } | null
  * @throws StartError where a template of mail does not do
  */
 export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SECONDS } = {}): Promise<{ mail: () => MailCounts, stop: () => Promise<void> }> {
-  const deps = { ...ctx, templates: await loadTemplates(ctx.config.mailTemplates), transport: openTransport(ctx.config) }
+  const templates = await loadTemplates(ctx.config.mailTemplates)
+  const transport = openTransport(ctx.config)
+  const deps = { ...ctx, templates, transport }
   const purging = startPurging(ctx)
   ctx.jobs.start([
     { queue: EMAIL_QUEUE, pollSeconds: mailPollSeconds, work: async (job: Job<Mail>) => await sendMail(deps, job) },
@@ -43,6 +45,7 @@ export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SEC
       purging.stop()
       counting.stop()
       await ctx.jobs.stop()
+      transport.close()
     },
   }
 }

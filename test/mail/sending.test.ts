@@ -33,8 +33,8 @@ t.test('each mail reaches the one it is for, in plain text and HTML, with a link
     { mail: { kind: 'account_deleted', email, locale: null }, to: email },
   ]
   t.strictSame(expected.map(({ mail }) => mail.kind).sort(), Object.keys(placeholders).sort(), 'none is left out')
+  for (const { mail } of expected) await enqueueMail(ctx, mail)
   for (const { mail, to, page, kind } of expected) {
-    await enqueueMail(ctx, mail)
     const letter = await mailbox.next(to)
     t.equal(letter.from, '"Example Inc." <auth@example.com>')
     t.match(letter.headers, { 'auto-submitted': 'auto-generated', 'content-language': 'en' })
@@ -129,7 +129,8 @@ t.test('a name that carries a message, or headers, is in no mail', async t => {
 
 t.test('whatever an address holds, it makes neither a header nor a second recipient, nor HTML', async t => {
   const mailbox = await openMailbox(t)
-  const { send } = openTransport({ mailUrl: mailbox.url, mailFrom: 'auth@example.com' })
+  const { send, close } = openTransport({ mailUrl: mailbox.url, mailFrom: 'auth@example.com' })
+  t.teardown(close)
   const message = { messageId: '<1@localhost>', subject: 'Subject\r\nBcc: evil@example.com', text: 'text', html: '<p>text</p>', language: 'en' }
   for (const to of ['a@example.com\r\nBcc: evil@example.com', 'a@example.com, evil@example.com', 'a@example.com> <evil@example.com', '"evil@example.com" <a@example.com>']) {
     await send({ ...message, to }).catch(() => {})
@@ -151,4 +152,24 @@ t.test('the console shows the mail, link and all', async t => {
   process.stdout.write = write
   t.match(written.join(''), `mail to ${email}`)
   t.match(written.join(''), 'Subject: Hello\n\none\nhttp://localhost/#token=x\n')
+})
+
+t.test('mail goes over TLS, at once or by STARTTLS; with credentials never without, and to no server that cannot prove who it is', async t => {
+  const message = { messageId: '<1@localhost>', subject: 'Subject', text: 'text', html: '<p>text</p>', language: 'en' }
+  const secure = await openMailbox(t, { secure: true })
+  const starttls = await openMailbox(t, { disabledCommands: [] })
+  const transport = (mailUrl: string) => {
+    const { send, close } = openTransport({ mailUrl, mailFrom: 'auth@example.com' })
+    t.teardown(close)
+    return send
+  }
+  const self = '?tls.rejectUnauthorized=false'
+  await transport(`${secure.url.replace('smtp:', 'smtps:')}/${self}`)({ ...message, to: 'a@example.com' })
+  await secure.next('a@example.com')
+  await transport(`${starttls.url}/${self}`)({ ...message, to: 'b@example.com' })
+  await starttls.next('b@example.com')
+  await t.rejects(transport(secure.url.replace('smtp:', 'smtps:'))({ ...message, to: 'c@example.com' }), /certificate/)
+  const plain = await openMailbox(t, { authOptional: true, onAuth: (_, __, done) => { done(null, { user: 'u' }) } })
+  await t.rejects(transport(plain.url.replace('smtp://127.0.0.1', 'smtp://u:p@127.1'))({ ...message, to: 'd@example.com' }), /STARTTLS/i)
+  t.strictSame([secure, plain].flatMap(box => [...box.all('c@example.com'), ...box.all('d@example.com')]), [])
 })

@@ -80,15 +80,25 @@ export class Jobs {
   }
 
   async #workOn ({ queue, pollSeconds, work }: Worker<any>): Promise<void> {
-    await this.#boss.work(queue, { pollingIntervalSeconds: pollSeconds, batchSize: 1, burstWhenBatchFull: true, includeMetadata: true, perJobResults: true },
-      async (jobs: JobWithMetadata<any>[]): Promise<JobResult[]> => await Promise.all(jobs.map(async ({ id, data, retryCount, retryLimit, signal }) => {
+    // One at a time, so that a node that dies leaves one mail in doubt, not a batch of them; and after one the next at once.
+    const self = await this.#boss.work(queue, { pollingIntervalSeconds: pollSeconds, batchSize: 1, includeMetadata: true, perJobResults: true }, async (jobs: JobWithMetadata<any>[]): Promise<JobResult[]> => {
+      this.#boss.notifyWorker(self)
+      return await Promise.all(jobs.map(async ({ id, data, retryCount, retryLimit, signal }) => {
         try {
           await work({ id, data, attempt: retryCount + 1, last: retryCount >= retryLimit, signal: AbortSignal.any([signal, this.#stopping.signal]) })
           return { id, status: 'completed' as const }
         } catch (error) {
           return { id, status: error instanceof HopelessJob ? 'deadletter' as const : 'failed' as const, output: { message: (error as Error).message.slice(0, 500) } }
         }
-      })))
+      }))
+    })
+  }
+
+  /** Gives what was given up another round of attempts. @returns how many jobs */
+  async redrive (deadQueue: string): Promise<number> {
+    let sum = 0
+    for (let moved = 1; moved > 0; sum += moved) moved = await this.#sender.redrive(deadQueue, { limit: 500 })
+    return sum
   }
 
   /** How many jobs wait in each of these queues, as the cluster counted them at most half a minute ago. */
