@@ -59,6 +59,21 @@ t.test('an imported user signs in with the old password, and is hashed as everyb
   t.match(await cli(t, ['users', 'import', file], { DATABASE_URL: w.databaseUrl }), { code: 0, stdout: '4 lines: 0 imported, 4 already there, 0 refused\n' }, 'also once a hash is another')
 })
 
+t.test('an account that was deleted and is imported again: sessions of before stay ended', async t => {
+  const w = await world(t)
+  const file = await fileOf(t, [user(1, { id: '0190a5c4-8c3a-7000-8000-000000000001' })])
+  const imported = async () => await cli(t, ['users', 'import', file], { DATABASE_URL: w.databaseUrl })
+  const signedIn = async () => (await w.call('POST', '/v1/auth/login', { body: { email: 'user1@example.com', password: PASSWORD, refresh: 'body' } })).json<{ refresh_token: string }>().refresh_token
+  await imported()
+  const before = await signedIn()
+  await w.sql('DELETE FROM users')
+  await w.sql('DELETE FROM credential')
+  await new Promise(resolve => setTimeout(resolve, 1_100))
+  t.match(await imported(), { code: 0, stdout: '1 lines: 1 imported' })
+  t.match((await w.refresh(before)).json(), { code: 'session_ended' })
+  t.equal((await w.refresh(await signedIn())).statusCode, 200)
+})
+
 t.test('refused lines are told by number and reason, never by what they have; the others are in', async t => {
   const databaseUrl = await freshDatabase(t)
   const sql = await sqlTo(t, databaseUrl)
