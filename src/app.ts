@@ -75,6 +75,7 @@ export async function buildApp (
     if (config.appUrl === undefined) await app.register((await import('./features/pages/routes.ts')).pageRoutes, { ctx })
     await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
     await app.register((await import('./features/admin-users/routes.ts')).adminUserRoutes, { ctx })
+    await app.register((await import('./features/admin-operations/routes.ts')).adminOperationsRoutes, { ctx })
   }
   // In either mode, so nothing here may import a store.
   await app.register(verifyRoutes)

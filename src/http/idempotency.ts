@@ -14,8 +14,12 @@ export const IdempotencyHeaders = Type.Object({
   })),
 })
 
-/** `work` in a transaction, and with an Idempotency-Key at most once for that key. Answers with what it returns. @throws request_in_progress, idempotency_key_reused */
-export async function answerOnce (ctx: Context, request: FastifyRequest, reply: FastifyReply, { actor }: { actor: string }, work: (ctx: Context) => Promise<Answer>): Promise<FastifyReply> {
+/**
+ * `work` in a transaction, and with an Idempotency-Key at most once for that key. Answers with what it returns.
+ * @param unkept members of the first answer that are not kept, for what must not be shown twice
+ * @throws request_in_progress, idempotency_key_reused
+ */
+export async function answerOnce (ctx: Context, request: FastifyRequest, reply: FastifyReply, { actor, unkept }: { actor: string, unkept?: () => object }, work: (ctx: Context) => Promise<Answer>): Promise<FastifyReply> {
   const { method, url, body: payload, headers: { [HEADER]: key } } = request
   const { status, body, replayed } = await once(ctx, {
     key: typeof key === 'string' ? key : undefined,
@@ -24,5 +28,5 @@ export async function answerOnce (ctx: Context, request: FastifyRequest, reply: 
     payload: { method, path: url, body: payload },
   }, work)
   if (replayed) reply.header('idempotency-replayed', 'true')
-  return await reply.code(status).send(body)
+  return await reply.code(status).send(replayed || !unkept ? body : { ...body as object, ...unkept() })
 }

@@ -17,13 +17,15 @@ export type By = { actor: Actor, source: Source }
 /** Whoever has a shell beside the database. */
 export const COMMAND_LINE: By = { actor: 'cli', source: NOWHERE }
 
-export type AuditType =
-  | 'account.created' | 'account.deleted' | 'account.disabled' | 'account.enabled' | 'account.unlocked'
-  | 'email.verified' | 'email.change_requested' | 'email.changed'
-  | 'password.changed' | 'password.refused' | 'password.reset_requested' | 'password.reset'
-  | 'profile.changed' | 'roles.changed' | 'claims.changed'
-  | 'session.started' | 'session.refused' | 'session.ended' | 'session.reused' | 'session.refreshed_late' | 'sessions.ended'
-  | 'client.created' | 'client.deleted' | 'key.rotated' | 'key.revoked' | 'everything.revoked'
+export const AUDIT_TYPES = [
+  'account.created', 'account.deleted', 'account.disabled', 'account.enabled', 'account.unlocked',
+  'email.verified', 'email.change_requested', 'email.changed',
+  'password.changed', 'password.refused', 'password.reset_requested', 'password.reset',
+  'profile.changed', 'roles.changed', 'claims.changed',
+  'session.started', 'session.refused', 'session.ended', 'session.reused', 'session.refreshed_late', 'sessions.ended',
+  'client.created', 'client.deleted', 'key.rotated', 'key.revoked', 'everything.revoked',
+] as const
+export type AuditType = typeof AUDIT_TYPES[number]
 
 /** What is recorded: facts about the act, never a secret, a token or a password. */
 export type AuditEvent = {

@@ -10,7 +10,7 @@ export type ClientRow = { id: string, name: string, secret_digest: Uint8Array | 
 export type NewClient = { id: string, name: string, secretDigest: Buffer | null, jwks: { keys: ClientJwk[] } | null, scopes: string[] }
 
 /** Above every `ver`: the tokens of a client carry 0. */
-const ENDED_EPOCH = 2_147_483_647
+export const ENDED_EPOCH = 2_147_483_647
 
 /** Every client that may authenticate, and the database's time, seconds. */
 export async function loadClients (db: Db): Promise<{ rows: ClientRow[], now: number }> {
@@ -23,6 +23,15 @@ export async function loadClients (db: Db): Promise<{ rows: ClientRow[], now: nu
 /** The deleted ones too, in the order they were made. */
 export async function listClients (db: Db): Promise<ClientRow[]> {
   return await db.client.findMany({ orderBy: { id: 'asc' } }) as unknown as ClientRow[]
+}
+
+/** A page of them, newest first, the deleted ones too. @param after the id of the last one of the page before */
+export async function listClientsAfter (db: Db, { after, limit }: { after: string | undefined, limit: number }): Promise<ClientRow[]> {
+  return await db.client.findMany({ ...(after !== undefined && { where: { id: { lt: after } } }), orderBy: { id: 'desc' }, take: limit }) as unknown as ClientRow[]
+}
+
+export async function findClient (db: Db, id: string): Promise<ClientRow | null> {
+  return await db.client.findUnique({ where: { id } }) as unknown as ClientRow | null
 }
 
 export async function databaseTime (db: Db): Promise<number> {
