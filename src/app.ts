@@ -92,6 +92,8 @@ export async function buildApp (
   if (config.docs) await app.register((await import('./features/reference/routes.ts')).referenceRoutes)
 
   refuseOtherMethods(app, new Map(routes))
+  // RFC 9110 §10.1.1: an expectation that nobody knows may be ignored. Node.js would answer 417 by itself, with an empty body.
+  app.server.on('checkExpectation', (request, response) => { app.routing(request, response) })
   await app.ready()
   return app
 }

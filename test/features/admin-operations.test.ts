@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { decodeProtectedHeader } from 'jose'
 import t from 'tap'
@@ -108,7 +109,7 @@ t.test('the ledger has every table that there is, and shows each within its boun
   t.match(later.find(({ table }) => table === 'revocation'), { rows_overdue: 1 }, 'what a purge has missed is seen')
   t.match(later.find(({ table }) => table === 'refresh_spent'), { rows_overdue: 1 })
   t.match(later.find(({ table }) => table === 'users'), { rows_exact: false, rows: 12_001 })
-  const { code, stdout } = await cli(t, ['state'], { DATABASE_URL: w.databaseUrl, KEY_ENCRYPTION_KEY: 'k:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' })
+  const { code, stdout } = await cli(t, ['state'], { DATABASE_URL: w.databaseUrl, KEY_ENCRYPTION_KEY: `k:${randomBytes(32).toString('base64')}` })
   t.equal(code, 0)
   t.match(stdout, /^users\t~12001\t\d+\t-\tusers$/m)
   t.equal(stdout.trim().split('\n').length, Object.keys(BOUNDS).length + 1)

@@ -86,7 +86,7 @@ export function clientRoutes (instance: FastifyInstance, ctx: Context): void {
       summary: 'End a service: its credentials and the tokens it holds',
       tags,
       params,
-      response: { 204: Type.Null({ description: 'Refused on every node within a second. Deleted already: the same.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'database_unavailable') },
+      response: { 204: Type.Null({ description: 'Refused on every node within a second. Deleted already: the same.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'body_too_large', 'unsupported_media_type', 'database_unavailable') },
     },
   }, async (request, reply) => {
     await removeClient(ctx, request.params.id, byAdmin(request))
