@@ -2,7 +2,8 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AuthMode } from './route-rules.ts'
-import { sharedSchemas } from './schemas.ts'
+import { isOauthPath } from './oauth-problem.ts'
+import { oauthResponses, problemResponses, sharedSchemas } from './schemas.ts'
 
 const introduction = `The token is the session: sign in, send the access token as a bearer token, refresh it before it expires.
 Errors are RFC 9457 problems with a stable \`code\`; under \`/oauth2\` they have the form of RFC 6749. Times in tokens are seconds since the epoch, elsewhere RFC 3339.
@@ -46,10 +47,16 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
     transformObject: document => withOptionalBodies((document as unknown as { openapiObject: Document }).openapiObject) as object,
     transform: ({ schema, url, route }) => {
       const auth = route.config?.auth
-      return { schema: { ...schema, security: structuredClone(security[auth ?? 'none']) }, url }
+      return { schema: { ...schema, response: withBodyRefusals(url, route.method, schema?.response), security: structuredClone(security[auth ?? 'none']) }, url }
     },
   })
 }, { name: 'openapi' })
+
+/** Whoever may send a body can send one that is refused, also where none is expected. */
+function withBodyRefusals (url: string, method: string | string[], response: unknown): unknown {
+  if ([method].flat().every(each => ['GET', 'HEAD'].includes(each))) return response
+  return { ...(isOauthPath(url) ? oauthResponses : problemResponses)('body_too_large', 'unsupported_media_type'), ...response as object }
+}
 
 type Content = Record<string, { schema: { type?: string | string[] } }>
 type Operation = { requestBody?: { required?: boolean, content: Content } }

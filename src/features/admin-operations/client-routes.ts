@@ -58,7 +58,7 @@ export function clientRoutes (instance: FastifyInstance, ctx: Context): void {
       }),
       response: {
         201: Strict({ ...members, client_secret: Type.Union([Type.String(), Type.Null()], { description: 'Null: it signs with its own keys, or this answer is a repeated one. Who has lost the secret deletes the client and makes another.' }) }, { description: 'It is known on every node at its first request.' }),
-        ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'request_in_progress', 'body_too_large', 'unsupported_media_type', 'idempotency_key_reused', 'database_unavailable'),
+        ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'request_in_progress', 'idempotency_key_reused', 'database_unavailable'),
       },
     },
   }, async (request, reply) => {
@@ -86,7 +86,7 @@ export function clientRoutes (instance: FastifyInstance, ctx: Context): void {
       summary: 'End a service: its credentials and the tokens it holds',
       tags,
       params,
-      response: { 204: Type.Null({ description: 'Refused on every node within a second. Deleted already: the same.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'body_too_large', 'unsupported_media_type', 'database_unavailable') },
+      response: { 204: Type.Null({ description: 'Refused on every node within a second. Deleted already: the same.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'database_unavailable') },
     },
   }, async (request, reply) => {
     await removeClient(ctx, request.params.id, byAdmin(request))

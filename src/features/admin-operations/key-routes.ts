@@ -47,7 +47,7 @@ export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
       tags,
       response: {
         200: Strict({ kid: Kid, alg: Alg, signs_from: Instant }, { description: 'The new key.' }),
-        ...problemResponses('invalid_token', 'insufficient_scope', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
+        ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },
   }, async request => await rotate(ctx, byAdmin(request)))
@@ -61,7 +61,7 @@ export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
       params: Strict({ kid: Kid }),
       response: {
         204: Type.Null({ description: 'What it signed is refused on every node within a second; another key signs. Revoked already: the same.' }),
-        ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
+        ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'database_unavailable'),
       },
     },
   }, async (request, reply) => {
@@ -78,7 +78,7 @@ export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
       tags,
       response: {
         204: Type.Null({ description: 'Every token from before this second is refused on every node within a second.' }),
-        ...problemResponses('invalid_token', 'insufficient_scope', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
+        ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },
   }, async (request, reply) => {

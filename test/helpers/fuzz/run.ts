@@ -136,8 +136,8 @@ function faultOf ({ method, url }: FuzzRequest, answer: Answer): string | null {
   if (Object.values(headers).some(value => LEAKS.test(String(value)))) return 'a header tells what the service is made of'
   if (statusCode >= 400 && LEAKS.test(body)) return `${statusCode} tells what the service is made of: ${body.slice(0, 300)}`
   if (statusCode >= 400 && method !== 'HEAD' && !isErrorBody(statusCode, body)) return `${statusCode} is no documented error: ${body.slice(0, 300)}`
-  // A raw path may say more than the router sees.
-  return /^\/[\w./{}?=&%~-]*$/.test(url) ? contractFault(method, url, answer) : null
+  // Node.js gives up before there is a route; and a raw path may say more than the router sees.
+  return statusCode !== 431 && /^\/[\w./{}?=&%~-]*$/.test(url) ? contractFault(method, url, answer) : null
 }
 
 function isErrorBody (statusCode: number, body: string): boolean {
