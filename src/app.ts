@@ -76,6 +76,9 @@ export async function buildApp (
     await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
     await app.register((await import('./features/admin-users/routes.ts')).adminUserRoutes, { ctx })
     await app.register((await import('./features/admin-operations/routes.ts')).adminOperationsRoutes, { ctx })
+    await app.register((await import('./features/admin-clients/routes.ts')).adminClientRoutes, { ctx })
+    await app.register((await import('./features/admin-keys/routes.ts')).adminKeyRoutes, { ctx })
+    await app.register((await import('./features/admin-records/routes.ts')).adminRecordRoutes, { ctx })
   }
   // In either mode, so nothing here may import a store.
   await app.register(verifyRoutes)

@@ -14,6 +14,9 @@ export type Actor = `user:${string}` | `admin:${string}` | `client:${string}` | 
 /** Who acts, and from where. */
 export type By = { actor: Actor, source: Source }
 
+/** A user who acts on others. */
+export const byAdmin = ({ sub }: { sub: string }, source: Source): By => ({ actor: `admin:${sub}`, source })
+
 /** Whoever has a shell beside the database. */
 export const COMMAND_LINE: By = { actor: 'cli', source: NOWHERE }
 

@@ -6,7 +6,7 @@ import { listEvents, type RecordedEvent } from '../../core/audit/store.ts'
 import { pageOf, positionOf } from '../../core/lists/pages.ts'
 import { readState } from '../../core/state/store.ts'
 import { AppError } from '../../errors.ts'
-import { ADMIN } from '../../http/admin-only.ts'
+import { ADMIN, adminOnly } from '../../http/admin-only.ts'
 import { Instant, limitOf, OneOf, Page, pageQuery, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 
@@ -39,8 +39,10 @@ function instantOf (text: string | undefined, name: string): Date | undefined {
   return date
 }
 
-export function recordRoutes (instance: FastifyInstance, ctx: Context): void {
+// What happened here, and what is stored: read only.
+export async function adminRecordRoutes (instance: FastifyInstance, { ctx }: { ctx: Context }): Promise<void> {
   const app = typed(instance)
+  adminOnly(instance, ctx)
 
   app.get('/v1/admin/audit-events', {
     config: ADMIN,

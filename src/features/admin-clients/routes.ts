@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
+import { byAdmin } from '../../core/audit/events.ts'
 import { listClientsAfter } from '../../core/clients/store.ts'
 import { pageOf, positionOf } from '../../core/lists/pages.ts'
-import { ADMIN } from '../../http/admin-only.ts'
+import { ADMIN, adminOnly } from '../../http/admin-only.ts'
 import { answerOnce, IdempotencyHeaders } from '../../http/idempotency.ts'
 import { Instant, limitOf, Page, pageQuery, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
+import { sourceOf } from '../../http/source.ts'
 import { typed } from '../../http/typed.ts'
-import { byAdmin } from './by.ts'
 import { clientAnswer, createClient, getClient, removeClient } from './clients.ts'
 
 const Jwk = Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description: 'A public key (RFC 7517): P-256, or RSA of 2048 bits and more.' })
@@ -22,8 +23,10 @@ const members = {
 const params = Strict({ id: Uuid })
 const tags = ['Administration']
 
-export function clientRoutes (instance: FastifyInstance, ctx: Context): void {
+// Services that call with a name of their own: registered, read and ended by an administrator.
+export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { ctx: Context }): Promise<void> {
   const app = typed(instance)
+  adminOnly(instance, ctx)
 
   app.get('/v1/admin/clients', {
     config: ADMIN,
@@ -65,7 +68,7 @@ export function clientRoutes (instance: FastifyInstance, ctx: Context): void {
     const { name, scope = '', jwks } = request.body
     let secret: string | null = null
     return await answerOnce(ctx, request, reply, { actor: request.user.sub, unkept: () => ({ client_secret: secret }) }, async ctx =>
-      await createClient(ctx, { name, scope, jwks: jwks && JSON.stringify(jwks) }, byAdmin(request), its => { secret = its }))
+      await createClient(ctx, { name, scope, jwks: jwks && JSON.stringify(jwks) }, byAdmin(request.user, sourceOf(request)), its => { secret = its }))
   })
 
   app.get('/v1/admin/clients/:id', {
@@ -89,7 +92,7 @@ export function clientRoutes (instance: FastifyInstance, ctx: Context): void {
       response: { 204: Type.Null({ description: 'Refused on every node within a second. Deleted already: the same.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'database_unavailable') },
     },
   }, async (request, reply) => {
-    await removeClient(ctx, request.params.id, byAdmin(request))
+    await removeClient(ctx, request.params.id, byAdmin(request.user, sourceOf(request)))
     return await reply.code(204).send(null)
   })
 }

@@ -1,18 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
-import { ADMIN } from '../../http/admin-only.ts'
+import { byAdmin } from '../../core/audit/events.ts'
+import { ADMIN, adminOnly } from '../../http/admin-only.ts'
 import { Instant, OneOf, problemResponses, Strict } from '../../http/schemas.ts'
+import { sourceOf } from '../../http/source.ts'
 import { typed } from '../../http/typed.ts'
-import { byAdmin } from './by.ts'
 import { listKeys, revokeAll, revokeKey, rotate } from './keys.ts'
 
 const Kid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', examples: ['2f3jq0Jm1tJq8xJ5cU2v6mB0F7Z3c9yK1aQxN4rT8sE'] })
 const Alg = OneOf(['ES256', 'RS256', 'HS256'])
 const tags = ['Administration']
 
-export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
+// What an administrator does with the signing keys. Whoever revokes may find that the own token has ended too.
+export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx: Context }): Promise<void> {
   const app = typed(instance)
+  adminOnly(instance, ctx)
 
   app.get('/v1/admin/keys', {
     config: ADMIN,
@@ -50,7 +53,7 @@ export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
         ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },
-  }, async request => await rotate(ctx, byAdmin(request)))
+  }, async request => await rotate(ctx, byAdmin(request.user, sourceOf(request))))
 
   app.post('/v1/admin/keys/:kid/revoke', {
     config: ADMIN,
@@ -65,7 +68,7 @@ export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
       },
     },
   }, async (request, reply) => {
-    await revokeKey(ctx, request.params.kid, byAdmin(request))
+    await revokeKey(ctx, request.params.kid, byAdmin(request.user, sourceOf(request)))
     return await reply.code(204).send(null)
   })
 
@@ -82,7 +85,7 @@ export function keyRoutes (instance: FastifyInstance, ctx: Context): void {
       },
     },
   }, async (request, reply) => {
-    await revokeAll(ctx, byAdmin(request))
+    await revokeAll(ctx, byAdmin(request.user, sourceOf(request)))
     return await reply.code(204).send(null)
   })
 }
