@@ -68,6 +68,6 @@ t.test('config check lists every fault at once and repeats no secret', async t =
   t.equal(code, 1)
   for (const name of ['DATABASE_URL', 'PORT', 'ACCESS_TOKEN_TTL_SECONDS', 'CORS_ORIGINS', 'SIGNING_ALG', 'PUBLIC_URl']) t.match(stderr, new RegExp(`^  ${name} `, 'm'))
   t.notOk(stderr.includes('hunter2'))
-  t.match(await cli(t, ['config', 'check'], { NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/auth', KEY_ENCRYPTION_KEY: `k:${randomBytes(32).toString('base64')}`, PUBLIC_URL: 'https://auth.example.com' }),
+  t.match(await cli(t, ['config', 'check'], { NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/auth', KEY_ENCRYPTION_KEY: `k:${randomBytes(32).toString('base64')}`, PUBLIC_URL: 'https://auth.example.com', MAIL_URL: 'smtp://mail.example.com', MAIL_FROM: 'auth@example.com' }),
     { code: 0, stdout: 'The configuration is good.\n' })
 })

@@ -17,7 +17,7 @@ t.test(`whatever ${count} requests say (seed ${seed}), each answer is a document
 
   // It is not the front door alone that was tried.
   const operations = Object.values(contract.paths).flatMap(methods => Object.values(methods)).length
-  t.ok(succeeded.size > operations / 2, `${succeeded.size} of ${operations} operations were carried out`)
+  t.ok(succeeded.size > operations / 3, `${succeeded.size} of ${operations} operations were carried out`)
   t.strictSame(Object.keys(Object.prototype), [], 'nothing was planted where every object finds it')
   t.match(await ask('POST', '/v1/auth/login', { email: before.email, password: PASSWORD, refresh: 'body' }), { statusCode: 200, user: { id: before.id, roles: [] } })
   const clean = await account('account')
