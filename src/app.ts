@@ -75,7 +75,6 @@ export async function buildApp (
     if (config.appUrl === undefined) await app.register((await import('./features/pages/routes.ts')).pageRoutes, { ctx })
     await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
     await app.register((await import('./features/admin-users/routes.ts')).adminUserRoutes, { ctx })
-    await app.register((await import('./features/admin-operations/routes.ts')).adminOperationsRoutes, { ctx })
     await app.register((await import('./features/admin-clients/routes.ts')).adminClientRoutes, { ctx })
     await app.register((await import('./features/admin-keys/routes.ts')).adminKeyRoutes, { ctx })
     await app.register((await import('./features/admin-records/routes.ts')).adminRecordRoutes, { ctx })

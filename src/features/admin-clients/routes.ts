@@ -31,7 +31,7 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
   app.get('/v1/admin/clients', {
     config: ADMIN,
     schema: {
-      operationId: 'adminListClients',
+      operationId: 'listClients',
       summary: 'List the services that have a name here, newest first',
       description: 'Deleted ones too: a line in a log can still be told whose it was.',
       tags,
@@ -49,7 +49,7 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
   app.post('/v1/admin/clients', {
     config: ADMIN,
     schema: {
-      operationId: 'adminCreateClient',
+      operationId: 'createClient',
       summary: 'Register a service',
       description: 'With `jwks` it signs assertions with keys of its own; otherwise it gets a secret, which is shown in this answer and never again: not when the request is repeated with its `Idempotency-Key` either.',
       tags,
@@ -74,7 +74,7 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
   app.get('/v1/admin/clients/:id', {
     config: ADMIN,
     schema: {
-      operationId: 'adminGetClient',
+      operationId: 'getClient',
       summary: 'Read a service',
       tags,
       params,
@@ -85,7 +85,7 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
   app.delete('/v1/admin/clients/:id', {
     config: ADMIN,
     schema: {
-      operationId: 'adminDeleteClient',
+      operationId: 'deleteClient',
       summary: 'End a service: its credentials and the tokens it holds',
       tags,
       params,

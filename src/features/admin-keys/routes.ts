@@ -20,7 +20,7 @@ export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx:
   app.get('/v1/admin/keys', {
     config: ADMIN,
     schema: {
-      operationId: 'adminListKeys',
+      operationId: 'listKeys',
       summary: 'List the signing keys and what each does now, newest first',
       tags,
       response: {
@@ -44,7 +44,7 @@ export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx:
   app.post('/v1/admin/keys/rotate', {
     config: ADMIN,
     schema: {
-      operationId: 'adminRotateKeys',
+      operationId: 'rotateKeys',
       summary: 'Put a new key in the place of the one that signs access tokens',
       description: 'Planned: the new key is published now and signs once no cached key set can lack it; the old one stays published. While a new key waits, asking again makes none and answers with that one.',
       tags,
@@ -58,7 +58,7 @@ export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx:
   app.post('/v1/admin/keys/:kid/revoke', {
     config: ADMIN,
     schema: {
-      operationId: 'adminRevokeKey',
+      operationId: 'revokeKey',
       summary: 'End a signing key that may have leaked, and everything it signed',
       tags,
       params: Strict({ kid: Kid }),
@@ -75,7 +75,7 @@ export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx:
   app.post('/v1/admin/revoke-all', {
     config: ADMIN,
     schema: {
-      operationId: 'adminRevokeAll',
+      operationId: 'revokeAll',
       summary: 'End every session of everybody, also your own',
       description: 'For a breach: a handful of rows, however many sessions. Services ask for new tokens; their secrets stay.',
       tags,

@@ -47,7 +47,7 @@ export async function adminRecordRoutes (instance: FastifyInstance, { ctx }: { c
   app.get('/v1/admin/audit-events', {
     config: ADMIN,
     schema: {
-      operationId: 'adminListAuditEvents',
+      operationId: 'listAuditEvents',
       summary: 'Read what happened, newest first',
       description: 'Kept for `AUDIT_RETENTION_SECONDS`. All of it, for another system: `stateless-auth audit export`.',
       tags,
@@ -74,7 +74,7 @@ export async function adminRecordRoutes (instance: FastifyInstance, { ctx }: { c
   app.get('/v1/admin/state', {
     config: ADMIN,
     schema: {
-      operationId: 'adminReadState',
+      operationId: 'readState',
       summary: 'Read what is stored: rows and bytes of every table against its bound',
       tags,
       response: {

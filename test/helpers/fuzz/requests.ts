@@ -13,7 +13,7 @@ export type FuzzRequest = { operation: string, caller: Caller, method: string, u
 const FORM = 'application/x-www-form-urlencoded'
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 /** With good credentials it ends those of everybody each time: then nothing else would be reached. */
-const ENDS_EVERYTHING = ['adminRevokeAll']
+const ENDS_EVERYTHING = ['revokeAll']
 
 /** Whatever the contract describes: what a colleague adds tomorrow is in here tomorrow. */
 const operations: Operation[] = Object.entries(contract.paths).flatMap(([path, methods]) =>
