@@ -71,7 +71,8 @@ t.test('a server that is away, slow, endless, broken or sends us elsewhere keeps
     t.match(await signUp(w, LEAKED), [201], name)
     t.ok(performance.now() - began < 2_500, `within ${Math.round(performance.now() - began)} ms`)
     t.equal(readingOf(w.ctx, new Tally(), null).breachChecksFailed, 1, name)
-    t.equal(w.logLines().filter(line => line['msg'] === 'a password could not be checked against breaches').length, 1)
+    const said = w.logLines().filter(line => line['msg'] === 'a password could not be checked against breaches')
+    t.match(said.map(({ err }) => err), [name === 'endless' ? /^the answer is longer than 524288 bytes$/ : /./], 'and said once')
     t.equal(server.seen.length, 1, 'asked once')
   }
   t.strictSame(elsewhere.seen, [], 'nobody else was asked')

@@ -89,9 +89,9 @@ t.test('an address that floods the sign-in is told when to come again, and anoth
   const { call, signUp, ctx } = await world(t, { ARGON2_PASSES: '10' })
   const { email } = await signUp()
   const { email: other } = await signUp()
-  // At most ten each: more would be refused for the account.
+  // A few each: more than ten would be refused for the account.
   const targets = [other, ...Array.from({ length: 29 }, (_, at) => `unknown${at}@mail.test`)]
-  const flooding = Array.from({ length: 300 }, (_, at) => login(call, targets[at % 30]!, 'a wrong pass phrase', '203.0.113.1'))
+  const flooding = Array.from({ length: 120 }, (_, at) => login(call, targets[at % 30]!, 'a wrong pass phrase', '203.0.113.1'))
   while (ctx.passwords.waiting < 8) await new Promise(resolve => setTimeout(resolve, 1))
   const neighbour = await login(call, email, PASSWORD, '198.51.100.7')
   t.equal(neighbour.statusCode, 200)
