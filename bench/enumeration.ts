@@ -45,7 +45,7 @@ export const enumeration: Benchmark = async setting => {
     const [[reference, first], ...others] = Object.entries(times) as [[string, number[]], ...[string, number[]][]]
     for (const [label, its] of others) {
       const [delta, area] = [Math.abs(median(its) - median(first)), auc(first, its)]
-      const figure = (value: number) => ({ median: Number(value.toFixed(3)), min: 0, max: 0 })
+      const figure = (value: number) => { const one = Number(value.toFixed(3)); return { median: one, min: one, max: one } }
       ratios[`${name}: |Δ median| ${reference}, ${label} (ms)`] = figure(delta)
       ratios[`${name}: AUC ${reference}, ${label}`] = figure(area)
       if (!setting.smoke && (delta > 5 || area > 0.55)) broken.push(`${name}, ${reference} against ${label}: ${delta.toFixed(2)} ms, AUC ${area.toFixed(3)}`)
