@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { PgBoss } from 'pg-boss'
+import { uuidv7 } from '../../src/lib/ids.ts'
 import type { Sql } from './database.ts'
 
 /** Has the queues looked after at once: jobs of nodes that died are found, jobs are counted. A node does it every half minute. */
@@ -22,3 +24,10 @@ export const retryNow = async (sql: Sql): Promise<void> => {
 
 export const mailStates = async (sql: Sql): Promise<string[]> =>
   (await sql<{ state: string }>('SELECT name || \':\' || state AS state FROM pgboss.job WHERE name LIKE \'email%\' ORDER BY 1')).map(({ state }) => state)
+
+/** An account that was not signed up for, so that no mail is about it yet. */
+export async function quietUser (sql: Sql): Promise<{ id: string, email: string }> {
+  const user = { id: uuidv7(Date.now()), email: `${randomBytes(6).toString('hex')}@example.com` }
+  await sql('WITH c AS (INSERT INTO credential (user_id, password_hash) VALUES ($1, \'x\')) INSERT INTO users (id, email) VALUES ($1, $2)', [user.id, user.email])
+  return user
+}

@@ -7,7 +7,7 @@ import { openTransport } from '../../src/core/mail/transport.ts'
 import { verifyActionToken, type ActionClaims } from '../../src/core/tokens/action-token.ts'
 import { inTransaction } from '../../src/db/client.ts'
 import { openMailbox } from '../helpers/mailbox.ts'
-import { mailStates } from '../helpers/mail-queue.ts'
+import { mailStates, quietUser } from '../helpers/mail-queue.ts'
 import { until } from '../helpers/until.ts'
 import { world } from '../helpers/world.ts'
 
@@ -16,8 +16,8 @@ const address = () => `${randomBytes(6).toString('hex')}@example.com`
 
 t.test('each mail reaches the one it is for, in plain text and HTML, with a link of its own kind, to where the operator says', async t => {
   const mailbox = await openMailbox(t)
-  const { ctx, signUp } = await world(t, { MAIL_URL: mailbox.url, APP_URL: APP, MAIL_FROM: 'Example Inc. <auth@example.com>' })
-  const { id, email } = await signUp()
+  const { ctx, sql } = await world(t, { MAIL_URL: mailbox.url, APP_URL: APP, MAIL_FROM: 'Example Inc. <auth@example.com>' })
+  const { id, email } = await quietUser(sql)
   const other = address()
   const expected: { mail: Mail, to: string, page?: string, kind?: keyof ActionClaims }[] = [
     { mail: { kind: 'verify_email', email }, to: email, page: '/verify-email', kind: 'ev' },
@@ -50,9 +50,9 @@ t.test('each mail reaches the one it is for, in plain text and HTML, with a link
 
 t.test('a mail is in the language of its user, or in English', async t => {
   const mailbox = await openMailbox(t)
-  const { ctx, sql, signUp } = await world(t, { MAIL_URL: mailbox.url })
+  const { ctx, sql } = await world(t, { MAIL_URL: mailbox.url })
   for (const [locale, subject, duration] of [['de-AT', 'Setzen Sie ein neues Passwort', '30 Minuten'], ['fr', 'Set a new password', '30 minutes'], ['..', 'Set a new password', '30 minutes']]) {
-    const { id, email } = await signUp()
+    const { id, email } = await quietUser(sql)
     await sql('UPDATE users SET locale = $1 WHERE id = $2', [locale, id])
     await enqueueMail(ctx, { kind: 'reset_password', email })
     const letter = await mailbox.next(email)
@@ -63,8 +63,8 @@ t.test('a mail is in the language of its user, or in English', async t => {
 
 t.test('nothing is sent where there is no account, or it is not so any more, and the job is done', async t => {
   const mailbox = await openMailbox(t)
-  const { ctx, sql, signUp } = await world(t, { MAIL_URL: mailbox.url })
-  const [confirmed, disabled, moved] = [await signUp(), await signUp(), await signUp()]
+  const { ctx, sql } = await world(t, { MAIL_URL: mailbox.url })
+  const [confirmed, disabled, moved] = [await quietUser(sql), await quietUser(sql), await quietUser(sql)]
   await sql('UPDATE users SET email_verified_at = now() WHERE id = $1', [confirmed.id])
   await sql('UPDATE users SET status = 2 WHERE id = $1', [disabled.id])
   await sql('UPDATE users SET epoch = 2 WHERE id = $1', [moved.id])
@@ -85,8 +85,8 @@ t.test('nothing is sent where there is no account, or it is not so any more, and
 
 t.test('a transaction that is rolled back sends nothing; one that commits sends, and only then', async t => {
   const mailbox = await openMailbox(t)
-  const { ctx, sql, signUp } = await world(t, { MAIL_URL: mailbox.url })
-  const { email } = await signUp()
+  const { ctx, sql } = await world(t, { MAIL_URL: mailbox.url })
+  const { email } = await quietUser(sql)
   await t.rejects(inTransaction(ctx, async ctx => {
     await enqueueMail(ctx, { kind: 'verify_email', email })
     throw new Error('no')
@@ -102,8 +102,8 @@ t.test('a transaction that is rolled back sends nothing; one that commits sends,
 
 t.test('neither the queue nor the log ever holds a token, or the log an address', async t => {
   const mailbox = await openMailbox(t)
-  const { ctx, sql, signUp, logLines } = await world(t, { MAIL_URL: mailbox.url })
-  const { email } = await signUp()
+  const { ctx, sql, logLines } = await world(t, { MAIL_URL: mailbox.url })
+  const { email } = await quietUser(sql)
   await enqueueMail(ctx, { kind: 'reset_password', email })
   const { token } = await mailbox.next(email)
   await until(async () => (await mailStates(sql))[0] === 'email:completed')
@@ -117,8 +117,8 @@ t.test('neither the queue nor the log ever holds a token, or the log an address'
 
 t.test('a name that carries a message, or headers, is in no mail', async t => {
   const mailbox = await openMailbox(t)
-  const { ctx, sql, signUp } = await world(t, { MAIL_URL: mailbox.url })
-  const { id, email } = await signUp()
+  const { ctx, sql } = await world(t, { MAIL_URL: mailbox.url })
+  const { id, email } = await quietUser(sql)
   await sql('UPDATE users SET name = $1 WHERE id = $2', ['You won: https://evil.example\r\nBcc: evil@example.com', id])
   for (const kind of ['verify_email', 'known_address'] as const) {
     await enqueueMail(ctx, { kind, email })
@@ -142,8 +142,8 @@ t.test('whatever an address holds, it makes neither a header nor a second recipi
 })
 
 t.test('the console shows the mail, link and all', async t => {
-  const { signUp, ctx } = await world(t)
-  const { email } = await signUp()
+  const { ctx, sql } = await world(t)
+  const { email } = await quietUser(sql)
   const written: string[] = []
   const write = process.stdout.write
   t.teardown(() => { process.stdout.write = write })
@@ -172,4 +172,18 @@ t.test('mail goes over TLS, at once or by STARTTLS; with credentials never witho
   const plain = await openMailbox(t, { authOptional: true, onAuth: (_, __, done) => { done(null, { user: 'u' }) } })
   await t.rejects(transport(plain.url.replace('smtp://127.0.0.1', 'smtp://u:p@127.1'))({ ...message, to: 'd@example.com' }), /STARTTLS/i)
   t.strictSame([secure, plain].flatMap(box => [...box.all('c@example.com'), ...box.all('d@example.com')]), [])
+})
+
+t.test('no header of a request is in a link (GHSA-3529-5m8x-rpv3)', async t => {
+  const mailbox = await openMailbox(t)
+  const { call, config, sql } = await world(t, { MAIL_URL: mailbox.url, TRUSTED_PROXIES: 'loopback' })
+  const { email } = await quietUser(sql)
+  const evil = 'evil.example'
+  await call('POST', '/v1/password-reset', {
+    body: { email },
+    headers: { host: evil, 'x-forwarded-host': evil, 'x-forwarded-proto': 'ftp', 'x-forwarded-port': '666', 'x-forwarded-prefix': '/evil', 'x-original-url': '/evil', forwarded: `host=${evil};proto=ftp` },
+  })
+  const letter = await mailbox.next(email)
+  t.ok(letter.link.startsWith(`${config.publicUrl}/reset-password#token=`), letter.link)
+  t.notMatch(JSON.stringify(letter), 'evil')
 })
