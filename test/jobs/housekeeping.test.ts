@@ -39,22 +39,23 @@ t.test('answers that were kept for repetition, and windows of rate limits, go wh
   t.strictSame(await sql('SELECT (SELECT count(*)::int FROM idempotency WHERE expires_at < now() - interval \'10 seconds\') AS answers, (SELECT count(*)::int FROM rate_limit) AS windows'), [{ answers: 0, windows: 100 }])
 })
 
-t.test('accounts that nobody confirmed are deleted after their time, with a record of it; the confirmed, the young and those that were ever signed in to stay', async t => {
+t.test('accounts that nobody confirmed are deleted after their time, with a record of it; the confirmed, the young, those that came lately and those that were ever signed in to stay', async t => {
   const { ctx, sql } = await world(t, { REQUIRE_VERIFIED_EMAIL: 'true', UNVERIFIED_ACCOUNT_SECONDS: String(30 * DAY) })
-  const account = async (email: string, days: number, { verified = false, signedIn = false } = {}) => {
+  const account = async (email: string, days: number, { verified = false, signedIn = false, touched = days } = {}) => {
     const id = idOfAge(days)
     await sql(`WITH c AS (INSERT INTO credential (user_id, password_hash) VALUES ($1, 'x'))
-      INSERT INTO users (id, email, created_at, email_verified_at) VALUES ($1, $2, now() - $3 * interval '1 day', CASE WHEN $4::bool THEN now() END)`, [id, email, days, verified])
+      INSERT INTO users (id, email, created_at, email_verified_at, updated_at) VALUES ($1, $2, now() - $3 * interval '1 day', CASE WHEN $4::bool THEN now() END, now() - $5 * interval '1 day')`, [id, email, days, verified, touched])
     if (signedIn) await sql('INSERT INTO audit_event (id, type, outcome, actor, user_id) VALUES ($1, \'session.started\', \'success\', $2, $3)', [idOfAge(1), `user:${id}`, id])
     return id
   }
   const forgotten = [await account('old@example.com', 31), await account('older@example.com', 400)]
   await account('young@example.com', 29)
   await account('confirmed@example.com', 400, { verified: true })
+  await account('imported@example.com', 400, { touched: 5 })
   await account('from-before@example.com', 400, { signedIn: true })
   await keepHouse(ctx)
-  t.strictSame((await sql('SELECT email FROM users ORDER BY email')).map(({ email }) => email), ['confirmed@example.com', 'from-before@example.com', 'young@example.com'])
-  t.strictSame(await sql('SELECT count(*)::int AS passwords FROM credential'), [{ passwords: 3 }])
+  t.strictSame((await sql('SELECT email FROM users ORDER BY email')).map(({ email }) => email), ['confirmed@example.com', 'from-before@example.com', 'imported@example.com', 'young@example.com'])
+  t.strictSame(await sql('SELECT count(*)::int AS passwords FROM credential'), [{ passwords: 4 }])
   t.strictSame(await sql('SELECT actor, user_id::text, data FROM audit_event WHERE type = \'account.deleted\' ORDER BY user_id'),
     forgotten.toSorted().map(id => ({ actor: 'system', user_id: id, data: { reason: 'never_verified' } })))
 })

@@ -22,14 +22,6 @@ export async function recordEvent ({ db, clock }: { db: Db, clock: Clock }, even
 export const eventFor = (event: AuditEvent, clock: Clock, part?: string): Prisma.Sql =>
   Prisma.sql`INSERT INTO audit_event (${columns}) SELECT ${values(event, clock)} ${part === undefined ? Prisma.empty : Prisma.sql`WHERE EXISTS (SELECT 1 FROM ${Prisma.raw(part)})`}`
 
-/**
- * One event for each row of a part of the statement, which has them as `event_id` and `user_id`.
- * @param part as above
- */
-export const eventForEach = ({ type, outcome = 'success', actor, source, data = {} }: Omit<AuditEvent, 'userId' | 'sid'>, part: string): Prisma.Sql =>
-  Prisma.sql`INSERT INTO audit_event (${columns}) SELECT event_id, ${type}::text, ${outcome}::text, ${actor}::text, user_id, NULL, ${source.addressPrefix}::text, ${source.userAgent}::text, ${JSON.stringify(data)}::jsonb
-    FROM ${Prisma.raw(part)}`
-
 export type RecordedEvent = {
   id: string, at: Date, type: AuditType, outcome: 'success' | 'failure', actor: Actor, userId: string | null, sid: string | null
   addressPrefix: string | null, userAgent: string | null, data: Record<string, unknown>

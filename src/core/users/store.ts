@@ -4,12 +4,10 @@ import { Prisma } from '../../db/generated/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
-import { uuidv7 } from '../../lib/ids.ts'
-import { COMMAND_LINE, type AuditEvent, type By } from '../audit/events.ts'
-import { eventFor, eventForEach } from '../audit/store.ts'
+import type { AuditEvent, By } from '../audit/events.ts'
+import { eventFor } from '../audit/store.ts'
 import { retention } from '../revocations/store.ts'
 import type { CustomClaims } from '../tokens/session-claims.ts'
-import type { ImportedUser } from './import/imported-user.ts'
 
 export type User = {
   id: string, email: string, emailVerified: boolean, name: string | null, active: boolean
@@ -84,26 +82,6 @@ export async function createUser (db: Db, user: { id: string, email: string, nam
     c AS (INSERT INTO credential (user_id, password_hash) SELECT id, ${user.passwordHash}::text FROM u)
     SELECT id::text, email, email_verified_at IS NOT NULL AS email_verified, name, status::int, epoch, roles, claims, created_at, locale, profile FROM u`
   return row ? toUser(row) : null
-}
-
-/**
- * Accounts from elsewhere with all that belongs to each, in one statement: the first with an id or an address has it, and who has it
- * already keeps it as it is. No two may share an id.
- * @returns the ids of those that were written
- */
-export async function importUsers ({ db, clock }: { db: Db, clock: Clock }, users: readonly ImportedUser[]): Promise<Set<string>> {
-  const input = JSON.stringify(users.map(user => ({ ...user, event_id: uuidv7(clock.now()) })))
-  const rows = await retryConflicts(() => db.$queryRaw<{ id: string }[]>`
-    WITH input AS MATERIALIZED (SELECT * FROM json_to_recordset(${input}::json) AS t(id uuid, email text, verified bool, email_verified_at timestamptz,
-      name text, status smallint, roles text[], claims jsonb, locale text, profile jsonb, created_at timestamptz, password_hash text, event_id uuid)),
-    u AS (INSERT INTO users (id, email, email_verified_at, name, status, roles, claims, locale, profile, created_at)
-      SELECT id, email, CASE WHEN verified THEN coalesce(email_verified_at, created_at, now()) END, name, status, roles, claims, locale, profile, coalesce(created_at, now())
-      FROM input ON CONFLICT DO NOTHING RETURNING id),
-    c AS (INSERT INTO credential (user_id, password_hash) SELECT id, password_hash FROM input JOIN u USING (id) WHERE password_hash IS NOT NULL),
-    e AS (SELECT event_id, id AS user_id FROM input JOIN u USING (id)),
-    a AS (${eventForEach({ ...COMMAND_LINE, type: 'account.created', data: { imported: true } }, 'e')})
-    SELECT id::text FROM u`)
-  return new Set(rows.map(({ id }) => id))
 }
 
 /** What a change was decided on: it happens only while all of it is still so. */

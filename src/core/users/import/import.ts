@@ -2,11 +2,10 @@ import { retryUnavailable, type Db } from '../../../db/client.ts'
 import { isUnavailable } from '../../../db/faults.ts'
 import { StartError } from '../../../errors.ts'
 import type { Clock } from '../../../lib/clock.ts'
-import { importUsers as store } from '../store.ts'
 import type { ImportedUser } from './imported-user.ts'
 import { readLines, type Line } from './lines.ts'
 import { readLine, Refusal, type RefusalCode } from './read-line.ts'
-import { findSame } from './store.ts'
+import { findSame, insertUsers } from './store.ts'
 
 export type Refused = { line: number, code: RefusalCode, message: string }
 /** Of the lines that are dealt with; blank ones count only there. */
@@ -101,7 +100,7 @@ async function writeAll (deps: { db: Db, clock: Clock }, users: readonly Numbere
   }
   let left = [...first.values()]
   for (let attempt = 1; left.length > 0; attempt++) {
-    const created = dryRun ? new Set<string>() : await retryUnavailable(() => store(deps, left.map(({ user }) => user)))
+    const created = dryRun ? new Set<string>() : await retryUnavailable(() => insertUsers(deps, left.map(({ user }) => user)))
     outcome.imported += created.size
     left = left.filter(({ user }) => !created.has(user.id))
     if (left.length === 0) break
