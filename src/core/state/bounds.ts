@@ -19,7 +19,7 @@ export const BOUNDS: Readonly<Record<string, Bound>> = {
   client: { bound: 'services ever registered' },
   audit_event: { bound: 'events of the last AUDIT_RETENTION_SECONDS' },
   idempotency: { bound: 'requests with an Idempotency-Key in a day' },
-  rate_limit: { bound: 'addresses and accounts that were counted within an hour' },
+  rate_limit: { bound: 'what was counted in the last 90 minutes' },
   installation: { bound: 'one row', allowed: () => 1 },
   _prisma_migrations: { bound: 'migrations', allowed: ({ migrations }) => migrations },
   pgboss: { bound: 'jobs under way and of the last day; failed mail for 14 days' },
