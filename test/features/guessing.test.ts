@@ -161,7 +161,7 @@ t.test('every try is in the audit trail: a sign-in with its session, a refusal w
   const enter = async (email: string, password: string) => await w.call('POST', '/v1/auth/login', { body: { email, password, refresh: 'body' }, remoteAddress: '203.0.113.77', headers: { 'user-agent': 'Test/1' } })
   const started = await enter('ada@mail.test', PASSWORD)
   const sid = JSON.parse(Buffer.from(started.json().access_token.split('.')[1], 'base64url').toString()).sid
-  t.strictSame(await events(), [{ type: 'session.started', outcome: 'success', actor: `user:${started.json().user.id}`, email: 'ada@mail.test', sid, address_prefix: '203.0.113.0/24', user_agent: 'Test/1', data: { amr: ['pwd'], client_id: 'app', scope: 'account', browser: 'unknown' } }])
+  t.match(await events(), [{ type: 'session.started', outcome: 'success', actor: `user:${started.json().user.id}`, email: 'ada@mail.test', sid, address_prefix: '203.0.113.0/24', user_agent: 'Test/1', data: { amr: ['pwd'], client_id: 'app', scope: 'account', browser: 'unknown' } }])
   const refused = { type: 'session.refused', outcome: 'failure', actor: 'anonymous', sid: null, address_prefix: '203.0.113.0/24', user_agent: 'Test/1', data: { browser: 'unknown' } }
   for (const [email, password, name] of [['ada@mail.test', WRONG, true], ['off@mail.test', PASSWORD, true], ['bare@mail.test', PASSWORD, true], ['nobody@mail.test', PASSWORD, false], ['no address', PASSWORD, false], ['unconfirmed@mail.test', WRONG, true]] as const) {
     t.equal((await enter(email, password)).statusCode, 401)
