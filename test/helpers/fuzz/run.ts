@@ -147,7 +147,8 @@ function faultOf ({ method, url }: FuzzRequest, answer: Answer): string | null {
   if (statusCode >= 400 && LEAKS.test(body)) return `${statusCode} tells what the service is made of: ${body.slice(0, 300)}`
   if (statusCode >= 400 && method !== 'HEAD' && !isErrorBody(statusCode, body)) return `${statusCode} is no documented error: ${body.slice(0, 300)}`
   // Node.js gives up before there is a route; and a raw path may say more than the router sees.
-  return statusCode !== 431 && /^\/[\w./{}?=&%~-]*$/.test(url) ? contractFault(method, url, answer) : null
+  // So does whoever resolves dots: the path is another one then.
+  return statusCode !== 431 && !/\/(\.|%2e){1,2}([/?]|$)/i.test(url) && /^\/[\w./{}?=&%~-]*$/.test(url) ? contractFault(method, url, answer) : null
 }
 
 function isErrorBody (statusCode: number, body: string): boolean {
