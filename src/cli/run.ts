@@ -19,6 +19,7 @@ const commands: Record<string, { usage: string, load: () => Promise<Command> }> 
   clients: { usage: 'clients create --name N [--scope "A B"] [--jwks FILE] | list | delete ID\n                         services that call this one; a secret is shown once', load: async () => (await import('./clients.ts')).clients },
   audit: { usage: 'audit export [--since T] [--until T] [--user ID|EMAIL]\n                         what happened, one line of JSON an event', load: async () => (await import('./audit.ts')).audit },
   state: { usage: 'state                  what is stored: rows and bytes of every table, and what bounds it', load: async () => (await import('./state.ts')).state },
+  mail: { usage: 'mail resend            try again to send what was given up', load: async () => (await import('./mail.ts')).mail },
   config: { usage: 'config check|print     judge the environment; print it with secrets redacted', load: async () => (await import('./config.ts')).config },
 }
 

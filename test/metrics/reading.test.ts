@@ -35,7 +35,7 @@ t.test('the text is one that a Prometheus reads: each family once, with help and
   const lines = exposition(reading({ stalenessSeconds: 0.25, requests: [request('/a', 3), request('/odd"\\\n', 1)], mail: { waiting: 3, dead: 1 } })).split('\n')
   t.equal(lines.pop(), '', 'ends with a line break')
   const families = lines.filter(line => line.startsWith('# TYPE ')).map(line => line.split(' ')[2]!)
-  t.equal(families.length, 8)
+  t.equal(families.length, 9)
   for (const family of families) {
     t.match(family, /^stateless_auth_[a-z_]+$/)
     const own = lines.filter(line => line.includes(family))
