@@ -54,6 +54,9 @@ const plants: Record<string, [file: string, code: string]> = {
   'home-of-bcrypt': ['src/core/users/planted-bcrypt.ts', "export { compare } from 'bcrypt'"],
   'home-of-fastify-jwt': ['src/http/planted-jwt.ts', "export { default } from '@fastify/jwt'"],
   'home-of-fast-jwt': ['src/core/users/planted-jwt.ts', "export { createSigner } from 'fast-jwt'"],
+  'home-of-nodemailer': ['src/core/users/planted-mail.ts', "export { createTransport } from 'nodemailer'"],
+  'home-of-pg-boss': ['src/core/users/planted-jobs.ts', "export { PgBoss } from 'pg-boss'"],
+  'home-of-rate-limiter-flexible': ['src/core/users/planted-limits.ts', "export { RateLimiterPostgres } from 'rate-limiter-flexible'"],
   'home-of-pg': ['src/core/users/planted-pg.ts', "export { Pool } from 'pg'"],
   'home-of-generated-prisma': ['src/core/users/planted-prisma.ts', "export { value } from '../../db/generated/client.ts'"],
 }

@@ -16,12 +16,13 @@ async function listener (t: { teardown: (work: () => unknown) => void }): Promis
   return (server.address() as AddressInfo).port
 }
 
-t.test('production does not start without a database and a key-encryption key, and names both at once', async t => {
+t.test('production does not start without a database, a key-encryption key and a mail server, and names all at once', async t => {
   const { code, stderr } = await cli(t, ['serve'], { NODE_ENV: 'production', PUBLIC_URL: 'https://auth.example.com' })
   t.equal(code, 1)
-  t.equal(stderr.trim().split('\n').length, 3)
+  t.equal(stderr.trim().split('\n').length, 4)
   t.match(stderr, /DATABASE_URL is required in production/)
   t.match(stderr, /KEY_ENCRYPTION_KEY is required in production/)
+  t.match(stderr, /MAIL_URL is required in production/)
 })
 
 t.test('a misspelt setting is refused with the name that was meant', async t => {

@@ -6,7 +6,7 @@ export type Source = {
 }
 
 /** For what no request caused. */
-export const NOWHERE: Source = { addressPrefix: null, userAgent: null }
+const NOWHERE: Source = { addressPrefix: null, userAgent: null }
 
 /** Who did it. `admin` is a user who acts on others. */
 export type Actor = `user:${string}` | `admin:${string}` | `client:${string}` | 'cli' | 'system' | 'anonymous'
