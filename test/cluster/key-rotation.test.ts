@@ -8,6 +8,8 @@ import { PASSWORD } from '../helpers/world.ts'
 
 const SLOT_SECONDS = 4
 const KEYS = 5
+/** Keys that were there before anybody watched do not count: when they were first shown was not seen. */
+const WATCHED_KEYS = 3
 const MAX_AGE_MS = 1_000
 
 /** When a node showed each key for the first time, as somebody sees who fetches the JWKS all the time. */
@@ -37,7 +39,9 @@ t.test('two nodes without a leader change their signing key again and again, and
   const issued = [oldest.access_token as string]
   const faults: string[] = []
   const end = performance.now() + 2 * KEYS * SLOT_SECONDS * 1000
-  for (let turn = 0; firstSigned.size < KEYS && performance.now() < end; turn++) {
+  const unwatched = new Set(watchers.flatMap(({ atFirst }) => atFirst))
+  const watched = () => [...firstSigned].filter(([kid]) => !unwatched.has(kid))
+  for (let turn = 0; (firstSigned.size < KEYS || watched().length < WATCHED_KEYS) && performance.now() < end; turn++) {
     for (const { fetchKeys } of watchers) await fetchKeys()
     const asked = performance.now()
     const { status, json } = await send(nodes[turn % 2]!.url, 'POST', '/v1/auth/refresh', { body: { refresh_token: refreshToken } })
@@ -55,13 +59,10 @@ t.test('two nodes without a leader change their signing key again and again, and
     await sleep(150)
   }
   t.strictSame(faults, [], `${issued.length} tokens were good on both nodes, the oldest all the time`)
-  t.equal(firstSigned.size, KEYS)
+  t.ok(firstSigned.size >= KEYS)
 
-  // Keys that were there before anybody watched: when they were first shown was not seen.
-  const unwatched = new Set(watchers.flatMap(({ atFirst }) => atFirst))
-  const watched = [...firstSigned].filter(([kid]) => !unwatched.has(kid))
-  t.ok(watched.length >= KEYS - 2)
-  for (const [kid, signedAt] of watched) {
+  t.ok(watched().length >= WATCHED_KEYS)
+  for (const [kid, signedAt] of watched()) {
     for (const { firstSeen } of watchers) t.ok(signedAt - firstSeen.get(kid)! > MAX_AGE_MS, 'a key is shown longer than anybody may cache the list, before it signs')
   }
   for (const { fetchKeys } of watchers) {
