@@ -13,7 +13,7 @@ for (const file of files) await import(new URL(file, dist))
 const [{ buildApp }, { loadConfig }, { createLog }, { systemClock }, { openDatabase }, { Passwords }, { Revocations }] = await Promise.all(
   ['app', 'config', 'log', 'lib/clock', 'db/client', 'core/passwords/hash', 'core/revocations/live'].map(name => import(new URL(`${name}.js`, dist))))
 
-const environment = { NODE_ENV: 'production', DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none', KEY_ENCRYPTION_KEY: `build:${randomBytes(32).toString('base64')}`, PUBLIC_URL: 'http://localhost:3000', LOG_LEVEL: 'silent' }
+const environment = { NODE_ENV: 'production', DATABASE_URL: 'postgresql://nobody@127.0.0.1:9/none', KEY_ENCRYPTION_KEY: `build:${randomBytes(32).toString('base64')}`, PUBLIC_URL: 'http://localhost:3000', MAIL_URL: 'smtp://127.0.0.1:9', LOG_LEVEL: 'silent' }
 const config = loadConfig(environment, () => '')
 const log = createLog(config)
 const { db, close } = openDatabase(config.databaseUrl, { log })
