@@ -1,12 +1,15 @@
+import type { Keyring } from '../../core/keys/keyring.ts'
+import { pageOf, positionOf } from '../../core/lists/pages.ts'
 import { listSignIns, type SignIn } from '../../core/sessions/store.ts'
 import type { Db } from '../../db/client.ts'
-import { AppError } from '../../errors.ts'
-import { isUuid } from '../../lib/ids.ts'
+import type { Clock } from '../../lib/clock.ts'
 
-/** One page, newest first; `next` is null on the last. @throws invalid_cursor */
-export async function listOwnSessions ({ db }: { db: Db }, { sub }: { sub: string }, { cursor, limit }: { cursor?: string | undefined, limit: number }): Promise<{ items: SignIn[], next: string | null }> {
-  if (cursor !== undefined && !isUuid(cursor)) throw new AppError('invalid_cursor')
-  const found = await listSignIns(db, { userId: sub, before: cursor, limit: limit + 1 })
-  const items = found.slice(0, limit)
-  return { items, next: found.length > limit ? items.at(-1)!.id : null }
+/** One page, newest first. @throws invalid_cursor */
+export async function listOwnSessions (
+  deps: { db: Db, keyring: Keyring, clock: Clock }, { sub }: { sub: string }, { cursor, limit }: { cursor?: string | undefined, limit: number }
+): Promise<{ items: SignIn[], next: string | null }> {
+  const list = { list: 'own-sessions', sub }
+  const [before] = positionOf(deps, list, cursor) ?? []
+  const rows = await listSignIns(deps.db, { userId: sub, before, limit: limit + 1 })
+  return pageOf(deps, list, { rows, limit, position: ({ id }) => [id] })
 }
