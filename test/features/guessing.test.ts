@@ -1,6 +1,6 @@
 import t from 'tap'
 import { settle, type Comparison } from '../../src/core/passwords/check.ts'
-import { findForSignIn, unlock } from '../../src/core/users/store.ts'
+import { findForSignIn, forgetFailures } from '../../src/core/users/store.ts'
 import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase, type Sql } from '../helpers/database.ts'
 import { forgetCounters } from '../helpers/limits.ts'
@@ -52,7 +52,7 @@ t.test('101 wrong guesses over three nodes: no further one is compared, the owne
   t.equal((await guess(w, email, PASSWORD, own)).statusCode, 401, 'a hundred are a hundred, whoever stole that browser\'s cookie')
   t.strictSame(await failures(w.sql, email), { unknown: 90, known: 10 })
 
-  t.equal(await unlock(w.ctx.db, id), true)
+  t.equal(await forgetFailures(w.ctx.db, id), true)
   t.equal((await guess(nodes[1]!, email, PASSWORD)).statusCode, 200)
   t.strictSame(await failures(w.sql, email), { unknown: 0, known: 0 })
 })

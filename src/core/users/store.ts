@@ -190,9 +190,9 @@ export async function acceptGuess ({ db, clock }: { db: Db, clock: Clock }, user
   return row!.accepted
 }
 
-/** An account that too many guesses have closed is open again. Whoever does it records it. @returns false when there is no such password */
-export async function unlock (db: Db, userId: string): Promise<boolean> {
-  return await db.$executeRaw`UPDATE credential SET fail_unknown = 0, fail_known = 0 WHERE user_id = ${userId}::uuid` === 1
+/** Every browser may try again, also where too many guesses had closed the account. Whoever does it records it. @returns false where there were none */
+export async function forgetFailures (db: Db, userId: string): Promise<boolean> {
+  return await db.$executeRaw`UPDATE credential SET fail_unknown = 0, fail_known = 0 WHERE user_id = ${userId}::uuid AND (fail_unknown > 0 OR fail_known > 0)` === 1
 }
 
 /**

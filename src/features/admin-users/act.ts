@@ -1,14 +1,14 @@
+import { byAdmin } from '../../core/audit/events.ts'
 import { recordEvent } from '../../core/audit/store.ts'
 import type { Jobs } from '../../core/jobs/jobs.ts'
 import { enqueueMail } from '../../core/mail/enqueue.ts'
 import type { Revocations } from '../../core/revocations/live.ts'
 import { inTransaction } from '../../core/transaction.ts'
-import { forgetFailures } from '../../core/users/admin/store.ts'
-import { deleteUser } from '../../core/users/store.ts'
+import { deleteUser, forgetFailures } from '../../core/users/store.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { byAdmin, lockTarget, refuseSelf, type Caller } from './caller.ts'
+import { lockTarget, refuseSelf, type Caller } from './caller.ts'
 
 type Deps = { db: Db, clock: Clock, jobs: Jobs, revocations: Revocations }
 
@@ -18,7 +18,7 @@ export async function deleteAccount (deps: Deps, caller: Caller, id: string): Pr
     await lockTarget(ctx, caller, id)
     refuseSelf(caller, id, 'delete your own account here')
     const { epoch, email, locale } = (await deleteUser(ctx.db, id))!
-    await recordEvent(ctx, { ...byAdmin(caller), type: 'account.deleted', userId: id })
+    await recordEvent(ctx, { ...byAdmin(caller, caller.source), type: 'account.deleted', userId: id })
     await enqueueMail(ctx, { kind: 'account_deleted', email, locale })
     return epoch
   })
@@ -29,7 +29,7 @@ export async function deleteAccount (deps: Deps, caller: Caller, id: string): Pr
 export async function unlockAccount (deps: Deps, caller: Caller, id: string): Promise<void> {
   await inTransaction(deps, async ctx => {
     await lockTarget(ctx, caller, id)
-    if (await forgetFailures(ctx.db, id)) await recordEvent(ctx, { ...byAdmin(caller), type: 'account.unlocked', userId: id })
+    if (await forgetFailures(ctx.db, id)) await recordEvent(ctx, { ...byAdmin(caller, caller.source), type: 'account.unlocked', userId: id })
   })
 }
 
@@ -38,7 +38,7 @@ export async function startReset (deps: Deps, caller: Caller, id: string): Promi
   await inTransaction(deps, async ctx => {
     const { email, active } = await lockTarget(ctx, caller, id)
     if (!active) throw new AppError('invalid_request', { detail: 'The account is disabled; nobody would be sent a link.' })
-    await recordEvent(ctx, { ...byAdmin(caller), type: 'password.reset_requested', userId: id })
+    await recordEvent(ctx, { ...byAdmin(caller, caller.source), type: 'password.reset_requested', userId: id })
     await enqueueMail(ctx, { kind: 'reset_password', email })
   })
 }

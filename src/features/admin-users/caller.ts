@@ -1,4 +1,4 @@
-import type { By, Source } from '../../core/audit/events.ts'
+import type { Source } from '../../core/audit/events.ts'
 import type { Account } from '../../core/users/admin/account.ts'
 import { lockAccounts } from '../../core/users/admin/store.ts'
 import { ADMIN_ROLE } from '../../core/users/require-admin.ts'
@@ -7,8 +7,6 @@ import { AppError } from '../../errors.ts'
 
 /** The administrator who asks, by a verified token, and from where. */
 export type Caller = { sub: string, ver: number, source: Source }
-
-export const byAdmin = ({ sub, source }: Caller): By => ({ actor: `admin:${sub}`, source })
 
 /**
  * The account that is to be changed, held until the transaction ends, and with it the caller's: of two administrators who demote each

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config.ts'
-import type { AuditEvent } from '../../core/audit/events.ts'
+import { byAdmin, type AuditEvent } from '../../core/audit/events.ts'
 import { recordEvent } from '../../core/audit/store.ts'
 import type { Jobs } from '../../core/jobs/jobs.ts'
 import { enqueueMail } from '../../core/mail/enqueue.ts'
@@ -15,7 +15,7 @@ import { requireLocale } from '../../core/users/require-locale.ts'
 import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { byAdmin, lockTarget, refuseSelf, type Caller } from './caller.ts'
+import { lockTarget, refuseSelf, type Caller } from './caller.ts'
 
 type Deps = { db: Db, clock: Clock, jobs: Jobs, config: Config, revocations: Revocations }
 
@@ -44,7 +44,7 @@ export async function changeAccount (deps: Deps, caller: Caller, id: string, pat
     if (!endSessions && Object.keys(changes).length === 0) return { account: before, ended: false }
 
     const after = (await updateAccount(ctx.db, id, changes, { endSessions }))!
-    for (const event of eventsOf(before, changes, { endSessions })) await recordEvent(ctx, { ...event, ...byAdmin(caller), userId: id })
+    for (const event of eventsOf(before, changes, { endSessions })) await recordEvent(ctx, { ...event, ...byAdmin(caller, caller.source), userId: id })
     if (changes.email !== undefined) {
       await enqueueMail(ctx, { kind: 'email_changed', user_id: id, old_email: before.email, new_email: after.email })
       if (!after.emailVerified) await enqueueMail(ctx, { kind: 'verify_email', email: after.email })

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config.ts'
+import { byAdmin } from '../../core/audit/events.ts'
 import { recordEvent } from '../../core/audit/store.ts'
 import type { Jobs } from '../../core/jobs/jobs.ts'
 import { enqueueMail } from '../../core/mail/enqueue.ts'
@@ -13,7 +14,7 @@ import type { Db } from '../../db/client.ts'
 import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { uuidv7 } from '../../lib/ids.ts'
-import { byAdmin, type Caller } from './caller.ts'
+import type { Caller } from './caller.ts'
 
 type Deps = { db: Db, clock: Clock, jobs: Jobs, config: Config }
 
@@ -60,7 +61,7 @@ function toNewAccount (deps: Deps, id: string, { email, name, roles = [], claims
 }
 
 async function announce (ctx: Deps, caller: Caller, { id, roles }: Account, { send_invitation: invite = true }: Wanted): Promise<void> {
-  await recordEvent(ctx, { ...byAdmin(caller), type: 'account.created', userId: id, data: { roles, invited: invite } })
+  await recordEvent(ctx, { ...byAdmin(caller, caller.source), type: 'account.created', userId: id, data: { roles, invited: invite } })
   if (invite) await enqueueMail(ctx, { kind: 'invitation', user_id: id })
 }
 

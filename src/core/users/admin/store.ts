@@ -75,11 +75,6 @@ export async function updateAccount (db: Db, id: string, changes: Changes, { end
   } catch (cause) { throw isDuplicate(cause) ? new AppError('email_taken', { cause }) : cause }
 }
 
-/** Forgets wrong guesses. @returns false where there were none */
-export async function forgetFailures (db: Db, id: string): Promise<boolean> {
-  return await db.$executeRaw`UPDATE credential SET fail_unknown = 0, fail_known = 0 WHERE user_id = ${id}::uuid AND (fail_unknown > 0 OR fail_known > 0)` > 0
-}
-
 export type Filters = { email?: string | undefined, emailPrefix?: string | undefined, active?: boolean | undefined, verified?: boolean | undefined, role?: string | undefined }
 
 /**
