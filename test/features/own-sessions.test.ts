@@ -124,6 +124,9 @@ t.test('many devices come in pages, each once', async t => {
     pages++
   } while (cursor !== null && pages < 10)
   t.strictSame([pages, seen.length, new Set(seen).size], [4, 131, 131])
+  const { next } = await list(w, here.access_token) as unknown as { next: string }
+  const stranger = await w.signIn()
+  t.equal((await w.call('GET', `/v1/me/sessions?cursor=${next}`, { bearer: stranger.access_token })).json().code, 'invalid_cursor', 'a cursor is of one user')
   t.equal((await list(w, here.access_token)).items.length, 50)
   for (const query of ['?limit=0', '?limit=101', '?limit=-1', '?limit=1e1', '?limit=', '?limit=5&limit=5', '?offset=1']) t.equal((await w.call('GET', `/v1/me/sessions${query}`, { bearer: here.access_token })).json().code, 'invalid_request', query)
   for (const cursor of ['x', '%00', '1', `${id}x`]) t.equal((await w.call('GET', `/v1/me/sessions?cursor=${cursor}`, { bearer: here.access_token })).json().code, 'invalid_cursor', cursor)
