@@ -39,7 +39,6 @@ export async function buildApp (
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     bodyLimit: 65_536,
     requestTimeout: 30_000,
-    handlerTimeout: 15_000,
     return503OnClosing: false, // what still arrives while closing is answered, not refused
     keepAliveTimeout: 72_000,
     http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },

@@ -1,10 +1,11 @@
 import fastifyJwt from '@fastify/jwt'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { VerifierContext } from '../context.ts'
-import { ACCESS_TYP, isAccessClaims, LEEWAY_SECONDS, type AccessClaims } from '../core/tokens/access-token.ts'
+import { ACCESS_TYP, isAccessClaims, isInTime, LEEWAY_SECONDS, type AccessClaims } from '../core/tokens/access-token.ts'
 import { parseCompact } from '../core/tokens/compact.ts'
 import { USER_SCOPES } from '../core/tokens/scopes.ts'
+import { VerifiedTokens } from '../core/tokens/verified-tokens.ts'
 import { AppError } from '../errors.ts'
 import { bearerToken } from './bearer.ts'
 
@@ -31,10 +32,13 @@ declare module 'fastify' {
  * The one place where access tokens are verified, on the calling thread: fast-jwt under @fastify/jwt, because WebCrypto
  * would wait behind password hashes. No query and no socket, but for a kid nobody here has seen (at most one look-up in
  * five seconds). Every rejection is a 401: the library alone answers 500 to about a third of hostile shapes.
+ *
+ * A signature is checked once for each token; that it is in time, that its key still counts and that nothing ended it, at every use.
  */
 export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) => {
   const { config, keyring, revocations, clock } = ctx
   const expected = { issuer: config.publicUrl, audience: config.tokenAudience, clock }
+  const verified = new VerifiedTokens()
   app.decorateRequest('presentedToken', '')
   await app.register(fastifyJwt, {
     secret: {
@@ -59,9 +63,19 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
   app.addHook('onRoute', route => {
     const { auth, scope } = route.config ?? {}
     if (auth !== 'bearer') return
-    const required = async (request: FastifyRequest) => {
-      await verifyBearer(request)
-      if (scope && !covers(request.user, scope)) throw new AppError('insufficient_scope')
+    // Not async: most requests bring a token that is known, and need not wait a turn for the answer.
+    const required = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
+      const admit = (claims: AccessClaims) => {
+        request.user = claims
+        if (scope && !covers(claims, scope)) done(new AppError('insufficient_scope'))
+        else done()
+      }
+      try {
+        const token = bearerToken(request)
+        const known = recall(token)
+        if (known) admit(known)
+        else verifyBearerToken(request, token).then(admit, done)
+      } catch (error) { done(error as Error) }
     }
     route.onRequest = [...[route.onRequest ?? []].flat(), required]
   })
@@ -70,13 +84,37 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
   app.decorate('verifyAccessToken', verifyAccessToken)
 
   async function verifyBearer (request: FastifyRequest): Promise<void> {
-    try { request.user = await verifyAccessToken(request, bearerToken(request)) } catch (error) {
+    request.user = await verifyBearerToken(request, bearerToken(request))
+  }
+
+  async function verifyBearerToken (request: FastifyRequest, token: string): Promise<AccessClaims> {
+    try { return await verifyAccessToken(request, token) } catch (error) {
       // The caller refreshes or asks again: a token under a key that nobody has heard of is no reason to wait for the database.
       throw error instanceof AppError && error.code === 'database_unavailable' ? new AppError('invalid_token', { cause: error }) : error
     }
   }
 
+  /** What an earlier request has proved, where it still holds. */
+  function recall (token: string): AccessClaims | undefined {
+    const known = verified.find(token)
+    if (!known) return undefined
+    const { claims, kid } = known
+    if (keyring.find('at', kid) && isInTime(claims, clock.now() / 1000)) {
+      const { revision } = revocations
+      if (known.revision === revision) return claims
+      if (!revocations.isRevoked(claims, kid)) {
+        known.revision = revision
+        return claims
+      }
+    }
+    // It says itself what is wrong with it, in the way of any other token.
+    verified.forget(token)
+    return undefined
+  }
+
   async function verifyAccessToken (request: FastifyRequest, token: string): Promise<AccessClaims> {
+    const known = recall(token)
+    if (known) return known
     const header = parseCompact(token)
     if (!header || header.typ !== ACCESS_TYP) throw new AppError('invalid_token')
     const { key, fresh } = await keyring.findFresh('at', header.kid)
@@ -87,7 +125,9 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
     request.presentedToken = token
     let claims: unknown
     try { claims = await request.jwtVerify() } catch (cause) { throw new AppError('invalid_token', { cause }) } finally { request.user = caller }
+    const { revision } = revocations
     if (!isAccessClaims(claims, expected) || revocations.isRevoked(claims, header.kid)) throw new AppError('invalid_token')
+    verified.remember(token, { claims, kid: header.kid, revision })
     return claims
   }
 }, { name: 'authenticate' })

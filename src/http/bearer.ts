@@ -20,5 +20,11 @@ const hasQueryToken = (request: FastifyRequest): boolean =>
   typeof request.query === 'object' && request.query !== null && 'access_token' in request.query
 
 /** Node.js keeps the first of repeated Authorization headers in silence. */
-const countHeaders = (rawHeaders: readonly string[], name: string): number =>
-  rawHeaders.filter((header, position) => position % 2 === 0 && header.toLowerCase() === name).length
+function countHeaders (rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let position = 0; position < rawHeaders.length; position += 2) {
+    const header = rawHeaders[position]!
+    if (header.length === name.length && header.toLowerCase() === name) count++
+  }
+  return count
+}

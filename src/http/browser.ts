@@ -1,7 +1,8 @@
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import fp from 'fastify-plugin'
 import type { FastifyRequest } from 'fastify'
+import helmet, { type HelmetOptions } from 'helmet'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError } from '../errors.ts'
 
 /**
@@ -12,7 +13,7 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
   const ownOrigin = new URL(publicUrl).origin
   const mayCall = (origin: string): boolean => origin === ownOrigin || corsOrigins.includes(origin)
 
-  await app.register(helmet, {
+  const everywhere = fixedHeaders({
     contentSecurityPolicy: { useDefaults: false, directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] } },
     strictTransportSecurity: publicUrl.startsWith('https:') ? { maxAge: 63_072_000, includeSubDomains: false } : false,
     referrerPolicy: { policy: 'no-referrer' },
@@ -24,19 +25,21 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
     xssFilter: false,
     crossOriginResourcePolicy: { policy: 'cross-origin' }, // CORS decides; a plain "same-origin" would shut out the allowed ones
   })
-
-  await app.register(cors, {
-    delegator: (request: FastifyRequest, done: (error: Error | null, options?: object) => void) => {
-      // Not strict: the plugin would answer an OPTIONS that is no preflight with an error in plain text.
-      if (request.routeOptions.config?.publicRead) done(null, { origin: '*', strictPreflight: false })
-      else done(null, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
-    },
-  } as never)
-
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('cache-control', 'no-store')
-    if (request.routeOptions.config?.sameSiteOnly && !isAllowedCaller(request)) throw new AppError('origin_not_allowed')
+  // Not strict: the plugin would answer an OPTIONS that is no preflight with an error in plain text.
+  await app.register(cors, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
+  app.addHook('onRoute', route => {
+    if (route.config?.publicRead) Object.assign(route.config, { cors: { origin: '*', credentials: false, exposedHeaders: null } })
+    if (route.config?.sameSiteOnly) route.onRequest = [requireAllowedCaller, ...[route.onRequest ?? []].flat()]
   })
+
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(everywhere)
+    done()
+  })
+
+  async function requireAllowedCaller (request: FastifyRequest): Promise<void> {
+    if (!isAllowedCaller(request)) throw new AppError('origin_not_allowed')
+  }
 
   /** Who is not a browser has no page that a foreign one could speak through. */
   function isAllowedCaller ({ headers }: FastifyRequest): boolean {
@@ -45,6 +48,14 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
     return site === undefined || site === 'same-origin' || site === 'none'
   }
 }, { name: 'browser-rules' })
+
+/** What helmet sets, and `Cache-Control`: asked once, because every answer has the same. */
+function fixedHeaders (options: HelmetOptions): Record<string, string> {
+  const headers: Record<string, string> = { 'cache-control': 'no-store' }
+  const response = { setHeader: (name: string, value: string) => { headers[name.toLowerCase()] = value }, removeHeader: () => {} }
+  helmet(options)({} as IncomingMessage, response as unknown as ServerResponse, () => {})
+  return headers
+}
 
 /** A browser says where a request comes from in one of two headers, which its pages cannot change; without either it is not a browser. */
 export const isBrowser = ({ headers }: FastifyRequest): boolean => headers.origin !== undefined || headers['sec-fetch-site'] !== undefined

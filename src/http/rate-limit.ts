@@ -21,6 +21,7 @@ const classes = {
 } as const
 
 export type RateLimitClass = keyof typeof classes
+export const isUnlimited = (limit: RateLimitClass): boolean => classes[limit] === null
 const HOURLY: readonly RateLimitClass[] = ['sign-up', 'mail']
 
 /** Whom a request counts against: an IPv4 address, also when mapped into IPv6, or an IPv6 /64. */

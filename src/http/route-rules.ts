@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { RateLimitClass } from './rate-limit.ts'
+import { isUnlimited, type RateLimitClass } from './rate-limit.ts'
 
 /**
  * Who may call: anybody, the holder of an access token, or, where the handler checks it, the holder of a refresh token, a client that
@@ -23,6 +23,9 @@ declare module 'fastify' {
 /** Routes that a library makes cannot declare anything; these are all, and all are public. */
 const fromLibraries = (url: string): boolean => url === '*' || url === '/docs' || url.startsWith('/docs/')
 
+/** What a handler may wait for, in milliseconds: its database. One that may be called as often as one likes answers from memory, and is not timed: that would be a good part of its cost. */
+const HANDLER_TIMEOUT_MS = 15_000
+
 /** A route that does not say who may call it and how often is a mistake, and stops the start. */
 export const routeRules = fp(async app => {
   app.addHook('onRoute', route => {
@@ -31,5 +34,6 @@ export const routeRules = fp(async app => {
     const missing = [config?.auth === undefined && 'auth', config?.limit === undefined && 'limit'].filter(Boolean)
     if (missing.length > 0) throw new Error(`${String(method)} ${url} does not declare config.${missing.join(' and config.')}`)
     if (config?.scope !== undefined && config.auth !== 'bearer') throw new Error(`${String(method)} ${url} declares a scope, but not auth: 'bearer'`)
+    if (!isUnlimited(config!.limit!)) route.handlerTimeout ??= HANDLER_TIMEOUT_MS
   })
 }, { name: 'route-rules' })

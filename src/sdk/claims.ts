@@ -34,10 +34,12 @@ export function isAccessClaims (claims: unknown, expected: { issuer: string, aud
     (aud === expected.audience || (isStrings(aud) && aud.includes(expected.audience))) &&
     isUuid(sub) && isText(clientId) && isText(jti) && Number.isInteger(ver) && isText(scope) &&
     (isOfUser(claims as Record<string, unknown>) || isOfClient(claims as Record<string, unknown>)) &&
-    isInstant(exp) && exp > now - LEEWAY_SECONDS &&
-    isInstant(iat) && iat < now + LEEWAY_SECONDS &&
-    (nbf === undefined || (isInstant(nbf) && nbf < now + LEEWAY_SECONDS))
+    isInstant(exp) && isInstant(iat) && (nbf === undefined || isInstant(nbf)) && isInTime({ exp, iat, nbf }, now)
 }
+
+/** @param now seconds since the epoch */
+export const isInTime = ({ exp, iat, nbf }: { exp: number, iat: number, nbf?: number | undefined }, now: number): boolean =>
+  exp > now - LEEWAY_SECONDS && iat < now + LEEWAY_SECONDS && (nbf === undefined || nbf < now + LEEWAY_SECONDS)
 
 const isOfUser = ({ sid, roles }: Record<string, unknown>): boolean => isUuid(sid) && isStrings(roles)
 

@@ -16,9 +16,11 @@ export class EndingsCopy {
   #kinds = noKinds()
   #log = new FeedLog()
   #sweptAt = 0
+  #revision = 0
 
   get size (): number { return Object.values(this.#kinds).reduce((sum, entries) => sum + entries.size, 0) }
   get log (): FeedLog { return this.#log }
+  get revision (): number { return this.#revision }
 
   /**
    * What has expired at `now`, the time of the source, is not taken in again: read anew while a long transaction holds the cursor
@@ -62,6 +64,7 @@ export class EndingsCopy {
 
   /** Only ever up: two endings of one user may be heard of in either order. */
   #raise (kind: RevocationKind, name: string, { val, expiresAt }: Entry): void {
+    this.#revision++
     const known = this.#kinds[kind].get(name) ?? { val, expiresAt }
     this.#kinds[kind].set(name, { val: Math.max(val, known.val), expiresAt: Math.max(expiresAt, known.expiresAt) })
   }

@@ -12,6 +12,8 @@ export type Endings = {
   /** When the source last answered, on this process's monotonic clock, in milliseconds. */
   readonly readAt: number
   readonly size: number
+  /** Grows whenever something more has ended: a token held against all of it is not held against it again until then. */
+  readonly revision: number
   /** The feed as it can be served, from memory. */
   readonly state: FeedState
   isRevoked: (token: Revocable, kid: string) => boolean

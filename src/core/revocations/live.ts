@@ -39,6 +39,7 @@ export class Revocations implements Endings {
   get asOf (): number { return this.#asOf }
   get readAt (): number { return this.#readAt }
   get size (): number { return this.#copy.size }
+  get revision (): number { return this.#copy.revision }
   get state (): FeedState { return { ...this.#feed, xmin: BigInt(this.#cursor), anewFrom: this.#anewFrom, asOf: this.#asOf, log: this.#copy.log } }
 
   /** @param feed the id of this installation's feed, and how long an entry lives at most */

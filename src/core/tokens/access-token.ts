@@ -6,7 +6,7 @@ import { scopeInForce, type Granted, type SessionClaims } from './session-claims
 import { USER_SCOPES } from './scopes.ts'
 import { signerFor } from './signer.ts'
 
-export { ACCESS_TYP, isAccessClaims, LEEWAY_SECONDS, type AccessClaims } from '../../sdk/claims.ts'
+export { ACCESS_TYP, isAccessClaims, isInTime, LEEWAY_SECONDS, type AccessClaims } from '../../sdk/claims.ts'
 
 export type Issuer = { publicUrl: string, tokenAudience: string, accessTokenTtlSeconds: number }
 

@@ -53,6 +53,7 @@ export class UpstreamEndings implements Endings {
   get asOf (): number { return this.#asOf }
   get readAt (): number { return this.#readAt }
   get size (): number { return this.#copy.size }
+  get revision (): number { return this.#copy.revision }
 
   /** @throws stale_revocations before the first read */
   get state (): FeedState {

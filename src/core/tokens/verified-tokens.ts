@@ -1,0 +1,63 @@
+import type { AccessClaims } from './access-token.ts'
+
+/** Two generations of this many: about 25 MB at most, with tokens as large as any configuration allows by default. */
+const GENERATION = 5_000
+
+export type Verified = {
+  readonly claims: AccessClaims
+  readonly kid: string
+  /** How many endings this node knew of when the token was last held against them. */
+  revision: number
+}
+
+/**
+ * Access tokens whose signature was found good on this node, so that it is checked once in their life and not once a request.
+ * A signature stays good for ever; what does not (time, the key, endings) is asked anew at every use by whoever reads this. A token is known by
+ * all of its characters: another spelling is another token.
+ *
+ * The older generation is dropped when the younger is full: what is in use comes back, and whoever sends many tokens empties nothing but this.
+ */
+export class VerifiedTokens {
+  #young = new Map<string, Verified>()
+  #old = new Map<string, Verified>()
+  readonly #generation: number
+
+  constructor (generation = GENERATION) { this.#generation = generation }
+
+  get size (): number { return this.#young.size + this.#old.size }
+
+  find (token: string): Verified | undefined {
+    const young = this.#young.get(token)
+    if (young) return young
+    const old = this.#old.get(token)
+    if (old) {
+      this.#old.delete(token)
+      this.#insert(token, old)
+    }
+    return old
+  }
+
+  /** Requests share the claims from now on, so nobody can change them any more. */
+  remember (token: string, { claims, kid, revision }: Verified): void {
+    this.#insert(token, { claims: frozen(claims), kid, revision })
+  }
+
+  forget (token: string): void {
+    this.#young.delete(token)
+    this.#old.delete(token)
+  }
+
+  #insert (token: string, verified: Verified): void {
+    if (this.#young.size >= this.#generation) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(token, verified)
+  }
+}
+
+/** Claims are what JSON can say: a tree. */
+function frozen<T> (value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) Object.values(Object.freeze(value)).forEach(frozen)
+  return value
+}
