@@ -20,9 +20,9 @@ COPY docker docker
 RUN headers=/usr/local; [ -e "$headers/include/node/node_api.h" ] || headers=$(echo /build/node_modules/node-linux-*); \
   docker/build-argon2.sh node_modules/argon2 argon2 "$headers" && node docker/prune-modules.mjs node_modules
 RUN cp -r /build/dist . && mkdir prisma && cp -r /build/prisma/migrations prisma/ && install -d -o node compile-cache
-# As the user that will read it: the uid is part of the cache's name.
+# As the user that will read it, with the flags of docker/entrypoint.sh: both are part of what makes a cache fit.
 USER node
-RUN NODE_COMPILE_CACHE=/app/compile-cache node docker/compile-cache.mjs
+RUN NODE_COMPILE_CACHE=/app/compile-cache node --max-semi-space-size=4 docker/compile-cache.mjs
 USER root
 # Node writes the cache for its owner alone, and its owner will be root.
 RUN chmod -R a+rX compile-cache && rm docker/build-argon2.sh docker/prune-modules.mjs docker/compile-cache.mjs

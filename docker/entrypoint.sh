@@ -21,4 +21,5 @@ fi
 build=$app/argon2/${level:-none}
 if [ -d "$build" ]; then export ARGON2_PREBUILD="${ARGON2_PREBUILD:-$build}"; else export PREBUILDS_ONLY=1; fi
 
-exec node "$app/dist/cli/main.js" "$@"
+# A young generation that grows to 48 MB is collected in 10 ms, and a request waits for that; in 4 MB it takes one.
+exec node --max-semi-space-size=4 "$app/dist/cli/main.js" "$@"
