@@ -8,6 +8,7 @@ import { verifyRoutes } from './features/verify/routes.ts'
 import { wellKnownRoutes } from './features/well-known/routes.ts'
 import { authenticate } from './http/authenticate.ts'
 import { browserRules } from './http/browser.ts'
+import { lateCompilers } from './http/compilers.ts'
 import { jsonBody } from './http/json-body.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { isOauthPath, oauthScope } from './http/oauth-problem.ts'
@@ -44,6 +45,7 @@ export async function buildApp (
     http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
     routerOptions: { maxParamLength: 128 },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
+    schemaController: { compilersFactory: lateCompilers } as object,
     frameworkErrors: refuseUrl,
     clientErrorHandler: refuseBytes,
   })
