@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AuthMode } from './route-rules.ts'
 import { isOauthPath } from './oauth-problem.ts'
+import { nameSchemas, type Document } from './openapi-names.ts'
 import { oauthResponses, problemResponses, sharedSchemas } from './schemas.ts'
 
 const introduction = `The token is the session: sign in, send the access token as a bearer token, refresh it before it expires.
@@ -44,7 +45,12 @@ export const openapi = fp<{ publicUrl: string }>(async (app, { publicUrl }) => {
       },
     },
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => typeof schema.$id === 'string' ? schema.$id : `schema${index}` },
-    transformObject: document => withOptionalBodies((document as unknown as { openapiObject: Document }).openapiObject) as object,
+    transformObject: given => {
+      const document = (given as unknown as { openapiObject: Document }).openapiObject
+      makeBodiesOptional(document)
+      nameSchemas(document)
+      return document as object
+    },
     transform: ({ schema, url, route }) => {
       const auth = route.config?.auth
       return { schema: { ...schema, response: withBodyRefusals(url, route.method, schema?.response), security: structuredClone(security[auth ?? 'none']) }, url }
@@ -58,12 +64,8 @@ function withBodyRefusals (url: string, method: string | string[], response: unk
   return { ...(isOauthPath(url) ? oauthResponses : problemResponses)('body_too_large', 'unsupported_media_type'), ...response as object }
 }
 
-type Content = Record<string, { schema: { type?: string | string[] } }>
-type Operation = { requestBody?: { required?: boolean, content: Content } }
-type Document = { paths: Record<string, Record<string, Operation>> }
-
 /** "An object or null" is how the validator says that a body may be left out; for readers of the contract it is simply not required. */
-function withOptionalBodies (document: Document): Document {
+function makeBodiesOptional (document: Document): void {
   for (const { requestBody } of Object.values(document.paths).flatMap(operations => Object.values(operations))) {
     for (const { schema } of Object.values(requestBody?.content ?? {})) {
       if (!Array.isArray(schema.type) || !schema.type.includes('null')) continue
@@ -71,7 +73,6 @@ function withOptionalBodies (document: Document): Document {
       requestBody!.required = false
     }
   }
-  return document
 }
 
 export const openapiYaml = (app: FastifyInstance): string => app.swagger({ yaml: true })

@@ -17,10 +17,14 @@ export const NewPassword = Type.String({ minLength: 1, maxLength: 1024, descript
 export const ActionToken = Type.String({ minLength: 1, maxLength: 8192, description: 'What follows `#token=` in the link.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InByK2p3dCIsImtpZCI6Ij…'] })
 export const RefreshToken = Type.String({ minLength: 1, maxLength: 8192, description: 'Opaque to the client.', examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIsImtpZCI6Ij…'] })
 export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', examples: ['01930f4e-8a3b-7c2d-9e1f-0a1b2c3d4e5f'] })
+/** Seconds since the epoch: 32 bits end in 2038, and some languages take what they are told. */
+export const Epoch = Type.Integer({ format: 'int64' })
+/** What is no whole number, in full; without the word, Go reads it into 32 bits. */
+export const Double = (options: object = {}) => Type.Number({ ...options, format: 'double' })
 export const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
 
 /** For a body that asks for tokens. */
-export const RefreshDelivery = Type.Optional(OneOf(['cookie', 'body'], { default: 'cookie', description: 'Where the refresh token goes: an HttpOnly cookie for pages, the body for native apps.' }))
+export const RefreshDelivery = Type.Optional(OneOf(['cookie', 'body'], { title: 'RefreshDelivery', default: 'cookie', description: 'Where the refresh token goes: an HttpOnly cookie for pages, the body for native apps.' }))
 
 const UserSchema = Strict({
   id: Uuid,
@@ -33,9 +37,11 @@ const UserSchema = Strict({
   created_at: Instant,
 }, { $id: 'User', title: 'User' })
 
+export const TokenType = OneOf(['Bearer'], { title: 'TokenType' })
+
 const tokenMembers = {
   access_token: Type.String({ description: 'JWT (RFC 9068), for the Authorization header.', examples: ['eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Ij…'] }),
-  token_type: OneOf(['Bearer']),
+  token_type: TokenType,
   expires_in: Type.Integer({ minimum: 0, description: 'Seconds.', examples: [600] }),
   refresh_token: Type.Optional(Type.String({ description: 'Only in body mode; in cookie mode it is in `__Host-rt`, out of reach of scripts.' })),
 }
@@ -51,20 +57,20 @@ export const pageQuery = {
 export const limitOf = ({ limit }: { limit?: string | undefined }): number => Number(limit ?? 50)
 
 /** A page of a list: `next` leads to the one after it, and is null on the last. */
-export const Page = (item: TSchema, options: object = {}) => Strict({ items: Type.Array(item), next: Type.Union([Type.String(), Type.Null()], { description: '`cursor` of the next page; null: this is the last.' }) }, options)
+export const Page = (title: string, item: TSchema) => Strict({ items: Type.Array(item), next: Type.Union([Type.String(), Type.Null()], { description: '`cursor` of the next page; null: this is the last.' }) }, { title, description: 'A page.' })
 
 const ProblemSchema = Strict({
   type: Type.String({ examples: ['about:blank'] }),
   title: Type.String(),
   status: Type.Integer(),
-  code: OneOf(Object.keys(errorCodes), { description: 'Stable; see docs/errors.md.' }),
+  code: OneOf(Object.keys(errorCodes), { title: 'ErrorCode', description: 'Stable; see docs/errors.md.' }),
   detail: Type.Optional(Type.String()),
   request_id: Type.String(),
-  errors: Type.Optional(Type.Array(Strict({ pointer: Type.String({ description: 'JSON pointer (RFC 6901) into the body.' }), code: Type.String(), message: Type.String() }))),
+  errors: Type.Optional(Type.Array(Strict({ pointer: Type.String({ description: 'JSON pointer (RFC 6901) into the body.' }), code: Type.String(), message: Type.String() }, { title: 'FieldError' }))),
 }, { $id: 'Problem', title: 'Problem', description: 'RFC 9457 problem details' })
 
 const OAuthErrorSchema = Strict({
-  error: OneOf([...oauthErrors], { description: 'RFC 6749 §5.2, RFC 6750 §3.1. The status tells apart what one word covers.' }),
+  error: OneOf([...oauthErrors], { title: 'OAuthErrorCode', description: 'RFC 6749 §5.2, RFC 6750 §3.1. The status tells apart what one word covers.' }),
   error_description: Type.String({ description: 'For people; may change.' }),
 }, { $id: 'OAuthError', title: 'OAuthError' })
 

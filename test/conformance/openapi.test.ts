@@ -21,10 +21,11 @@ const document = contract as unknown as Document
 const operationsOf = ({ paths }: Document) => Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation, where: `${method} ${path}` })))
 
 /** Values a caller sends must be shown: fields of a body without an example. */
-function withoutExample (schema: Schema, where: string): string[] {
+function withoutExample (given: Schema, where: string, document: Document): string[] {
+  const schema = given.$ref ? document.components.schemas[given.$ref.split('/').at(-1)!]! : given
   const inner = [...Object.entries(schema.properties ?? {}), ...[...schema.anyOf ?? [], ...schema.oneOf ?? []].map(each => ['', each] as const), ...(schema.items ? [['[]', schema.items] as const] : [])]
-  if (inner.length > 0) return inner.flatMap(([name, each]) => withoutExample(each, `${where}/${name}`))
-  const selfExplaining = schema.enum || schema.const !== undefined || schema.type === 'boolean' || schema.type === 'null' || schema.type === 'object' || schema.$ref
+  if (inner.length > 0) return inner.flatMap(([name, each]) => withoutExample(each, `${where}/${name}`, document))
+  const selfExplaining = schema.enum || schema.const !== undefined || schema.type === 'boolean' || schema.type === 'null' || schema.type === 'object'
   return selfExplaining || schema.examples?.length ? [] : [`${where} has no example`]
 }
 
@@ -42,7 +43,7 @@ function faults (document: Document): string[] {
     JSON.stringify([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)) !== JSON.stringify((operation.parameters ?? []).filter(parameter => parameter.in === 'path' && parameter.required).map(({ name }) => name)) &&
       `${where} does not declare its path parameters`,
     !Object.keys(operation.responses).some(status => /^[23]/.test(status)) && `${where} never succeeds`,
-    ...Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) => withoutExample(schema, `${where} body`)),
+    ...Object.values(operation.requestBody?.content ?? {}).flatMap(({ schema }) => withoutExample(schema, `${where} body`, document)),
     ...Object.entries(operation.responses).filter(([, { content }]) => content?.['application/problem+json']).flatMap(([status, { description }]) => [
       codes(description).length === 0 && `${where} ${status} names no error code`,
       ...codes(description).filter(code => !Object.hasOwn(errorCodes, code) || String(errorCodes[code as keyof typeof errorCodes].status) !== status).map(code => `${where} ${status} names ${code}`),
@@ -121,7 +122,7 @@ t.test('a planted fault of each kind is found in the contract', async t => {
   t.strictSame(plant(operation => { operation.security = [{ other: [] }] }), [`${where} names an unknown security scheme`])
   t.strictSame(plant((operation, { paths }) => { paths['/v1/things/{id}'] = { post: { ...operation, operationId: 'other' } } }), ['post /v1/things/{id} does not declare its path parameters'])
   t.strictSame(plant(operation => { operation.responses = {} }), [`${where} never succeeds`])
-  t.strictSame(plant(operation => { delete operation.requestBody!.content['application/json']!.schema.properties!['email']!.examples }), [`${where} body/email has no example`])
+  t.strictSame(plant((_, { components }) => { delete components.schemas['RegisterRequest']!.properties!['email']!.examples }), [`${where} body/email has no example`])
   t.strictSame(plant(operation => { operation.responses['409']!.description = '`email_gone`' }), [`${where} 409 names email_gone`])
   t.strictSame(plant(operation => { operation.responses['409']!.description = '`internal`' }), [`${where} 409 names internal`])
   t.strictSame(plant(operation => { operation.responses['409']!.description = 'taken' }), [`${where} 409 names no error code`])

@@ -32,8 +32,8 @@ export async function accountRoutes (instance: FastifyInstance, { ctx }: { ctx: 
       headers: IdempotencyHeaders,
       body: Strict({ email: Email, password: NewPassword, name: Type.Optional(Type.String({ minLength: 1, maxLength: 200, examples: ['Ada'] })) }),
       response: {
-        201: Strict({ user: Type.Ref('User') }, { description: 'The account exists and can sign in (addresses need no confirmation here).' }),
-        202: Strict({ status: OneOf(['check_email']) }, { description: 'The same for an address that has an account already.' }),
+        201: Strict({ user: Type.Ref('User') }, { title: 'Registered', description: 'The account exists and can sign in (addresses need no confirmation here).' }),
+        202: Strict({ status: OneOf(['check_email']) }, { title: 'CheckEmail', description: 'The same for an address that has an account already.' }),
         ...problemResponses('invalid_request', 'weak_password', 'email_taken', 'body_too_large', 'unsupported_media_type', 'request_in_progress', 'idempotency_key_reused', 'login_busy', 'database_unavailable'),
       },
     },

@@ -12,11 +12,12 @@ import { typed } from '../../http/typed.ts'
 import { clientAnswer, createClient, getClient, removeClient } from './clients.ts'
 
 const Jwk = Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description: 'A public key (RFC 7517): P-256, or RSA of 2048 bits and more.' })
+const Jwks = Strict({ keys: Type.Array(Jwk, { minItems: 1, maxItems: 16 }) }, { title: 'ClientKeys' })
 const members = {
   id: Uuid,
   name: Type.String({ examples: ['billing'] }),
   scope: Type.String({ description: 'What its tokens may be for, separated by spaces.', examples: ['invoices:read introspect'] }),
-  jwks: Type.Union([Strict({ keys: Type.Array(Jwk) }), Type.Null()], { description: 'The keys it signs assertions with; null: it has a secret.' }),
+  jwks: Type.Union([Jwks, Type.Null()], { description: 'The keys it signs assertions with; null: it has a secret.' }),
   created_at: Instant,
   deleted_at: Type.Union([Instant, Type.Null()]),
 }
@@ -36,7 +37,7 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
       description: 'Deleted ones too: a line in a log can still be told whose it was.',
       tags,
       querystring: Strict(pageQuery),
-      response: { 200: Page(Strict(members), { description: 'A page.' }), ...problemResponses('invalid_request', 'invalid_cursor', 'invalid_token', 'insufficient_scope', 'database_unavailable') },
+      response: { 200: Page('ServiceClientPage', Strict(members, { title: 'ServiceClient' })), ...problemResponses('invalid_request', 'invalid_cursor', 'invalid_token', 'insufficient_scope', 'database_unavailable') },
     },
   }, async request => {
     const list = { list: 'clients', sub: request.user.sub }
@@ -57,10 +58,10 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
       body: Strict({
         name: Type.String({ minLength: 1, maxLength: 200, examples: ['billing'] }),
         scope: Type.Optional(Type.String({ maxLength: 4_224, description: 'Separated by single spaces.', examples: ['invoices:read introspect'] })),
-        jwks: Type.Optional(Strict({ keys: Type.Array(Jwk, { minItems: 1, maxItems: 16 }) })),
+        jwks: Type.Optional(Jwks),
       }),
       response: {
-        201: Strict({ ...members, client_secret: Type.Union([Type.String(), Type.Null()], { description: 'Null: it signs with its own keys, or this answer is a repeated one. Who has lost the secret deletes the client and makes another.' }) }, { description: 'It is known on every node at its first request.' }),
+        201: Strict({ ...members, client_secret: Type.Union([Type.String(), Type.Null()], { description: 'Null: it signs with its own keys, or this answer is a repeated one. Who has lost the secret deletes the client and makes another.' }) }, { title: 'CreatedServiceClient', description: 'It is known on every node at its first request.' }),
         ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'request_in_progress', 'idempotency_key_reused', 'database_unavailable'),
       },
     },
@@ -78,7 +79,7 @@ export async function adminClientRoutes (instance: FastifyInstance, { ctx }: { c
       summary: 'Read a service',
       tags,
       params,
-      response: { 200: Strict(members, { description: 'The client, without anything secret.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'database_unavailable') },
+      response: { 200: Strict(members, { title: 'ServiceClient', description: 'The client, without anything secret.' }), ...problemResponses('invalid_request', 'invalid_token', 'insufficient_scope', 'not_found', 'database_unavailable') },
     },
   }, async request => clientAnswer(await getClient(ctx, request.params.id)))
 

@@ -9,7 +9,7 @@ import { typed } from '../../http/typed.ts'
 import { listKeys, revokeAll, revokeKey, rotate } from './keys.ts'
 
 const Kid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', examples: ['2f3jq0Jm1tJq8xJ5cU2v6mB0F7Z3c9yK1aQxN4rT8sE'] })
-const Alg = OneOf(['ES256', 'RS256', 'HS256'])
+const Alg = OneOf(['ES256', 'RS256', 'HS256'], { title: 'KeyAlgorithm' })
 const tags = ['Administration']
 
 // What an administrator does with the signing keys. Whoever revokes may find that the own token has ended too.
@@ -34,8 +34,8 @@ export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx:
             slot_from: Instant,
             slot_until: Instant,
             created_at: Instant,
-          })),
-        }, { description: 'Public facts only.' }),
+          }, { title: 'SigningKey' })),
+        }, { title: 'SigningKeys', description: 'Public facts only.' }),
         ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },
@@ -49,7 +49,7 @@ export async function adminKeyRoutes (instance: FastifyInstance, { ctx }: { ctx:
       description: 'Planned: the new key is published now and signs once no cached key set can lack it; the old one stays published. While a new key waits, asking again makes none and answers with that one.',
       tags,
       response: {
-        200: Strict({ kid: Kid, alg: Alg, signs_from: Instant }, { description: 'The new key.' }),
+        200: Strict({ kid: Kid, alg: Alg, signs_from: Instant }, { title: 'RotatedKey', description: 'The new key.' }),
         ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },

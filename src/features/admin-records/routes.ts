@@ -13,10 +13,11 @@ import { typed } from '../../http/typed.ts'
 const orNull = <S extends Parameters<typeof Type.Array>[0]>(schema: S) => Type.Union([schema, Type.Null()])
 const tags = ['Administration']
 
+const EventType = OneOf(AUDIT_TYPES, { title: 'AuditEventType' })
 const Event = Strict({
   id: Uuid,
   at: Instant,
-  type: OneOf(AUDIT_TYPES),
+  type: EventType,
   outcome: OneOf(['success', 'failure']),
   actor: Type.String({ description: '`user:<id>`, `admin:<id>`, `client:<id>`, `cli`, `system` or `anonymous`.' }),
   user_id: orNull(Uuid),
@@ -24,7 +25,7 @@ const Event = Strict({
   address_prefix: orNull(Type.String({ description: 'IPv4 /24 or IPv6 /48.' })),
   user_agent: orNull(Type.String()),
   data: Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, description: 'A few small values; never a secret.' }),
-})
+}, { title: 'AuditEvent' })
 
 const eventAnswer = ({ id, at, type, outcome, actor, userId, sid, addressPrefix, userAgent, data }: RecordedEvent) => ({
   id, at: at.toISOString(), type, outcome, actor, user_id: userId, session_id: sid, address_prefix: addressPrefix, user_agent: userAgent, data,
@@ -54,11 +55,11 @@ export async function adminRecordRoutes (instance: FastifyInstance, { ctx }: { c
       querystring: Strict({
         ...pageQuery,
         user_id: Type.Optional(Uuid),
-        type: Type.Optional(OneOf(AUDIT_TYPES)),
+        type: Type.Optional(EventType),
         since: Type.Optional({ ...Instant, description: 'At this instant or after.' }),
         until: Type.Optional({ ...Instant, description: 'Before this instant.' }),
       }),
-      response: { 200: Page(Event, { description: 'A page.' }), ...problemResponses('invalid_request', 'invalid_cursor', 'invalid_token', 'insufficient_scope', 'database_unavailable') },
+      response: { 200: Page('AuditEventPage', Event), ...problemResponses('invalid_request', 'invalid_cursor', 'invalid_token', 'insufficient_scope', 'database_unavailable') },
     },
   }, async request => {
     const { cursor, user_id: userId, type, since, until } = request.query
@@ -81,15 +82,15 @@ export async function adminRecordRoutes (instance: FastifyInstance, { ctx }: { c
         200: Strict({
           tables: Type.Array(Strict({
             table: Type.String({ description: '`pgboss`: the tables of the job queue, together.' }),
-            rows: Type.Integer({ minimum: 0 }),
+            rows: Type.Integer({ format: 'int64', minimum: 0 }),
             rows_exact: Type.Boolean({ description: 'False: an estimate, above 10,000.' }),
-            bytes: Type.Integer({ minimum: 0, description: 'With indexes.' }),
+            bytes: Type.Integer({ format: 'int64', minimum: 0, description: 'With indexes.' }),
             bound: Type.String({ description: 'What holds it to its size.' }),
-            rows_allowed: orNull(Type.Integer({ description: 'The most that the bound allows, where that is a number.' })),
-            rows_overdue: orNull(Type.Integer({ description: 'Rows that have outlived the bound and wait for the next purge, counted up to 10,001. Null: nothing in it expires.' })),
-          })),
-          bytes: Type.Integer({ minimum: 0, description: 'All together.' }),
-        }, { description: 'See docs/state.md.' }),
+            rows_allowed: orNull(Type.Integer({ format: 'int64', description: 'The most that the bound allows, where that is a number.' })),
+            rows_overdue: orNull(Type.Integer({ format: 'int64', description: 'Rows that have outlived the bound and wait for the next purge, counted up to 10,001. Null: nothing in it expires.' })),
+          }, { title: 'TableState' })),
+          bytes: Type.Integer({ format: 'int64', minimum: 0, description: 'All together.' }),
+        }, { title: 'StateLedger', description: 'See docs/state.md.' }),
         ...problemResponses('invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },

@@ -37,7 +37,7 @@ export async function adminUserRoutes (instance: FastifyInstance, { ctx }: { ctx
       description: 'Newest id first; with `email_prefix` in the order of addresses. Filters add up. Users that are created or deleted meanwhile move no other: each is on exactly one page.',
       tags: TAGS,
       querystring: UserQuery,
-      response: { 200: Page(Type.Ref('AdminUser'), { description: 'A page.' }), ...problemResponses(...GUARD, 'invalid_cursor') },
+      response: { 200: Page('UserPage', Type.Ref('AdminUser')), ...problemResponses(...GUARD, 'invalid_cursor') },
     },
   }, async request => {
     const { limit, ...query } = request.query
@@ -154,7 +154,7 @@ export async function adminUserRoutes (instance: FastifyInstance, { ctx }: { ctx
       tags: TAGS,
       params: ById,
       headers: IdempotencyHeaders,
-      response: { 202: Strict({ status: OneOf(['mail_queued']) }, { description: 'The mail will be sent.' }), ...problemResponses(...GUARD, 'not_found', ...ONCE) },
+      response: { 202: Strict({ status: OneOf(['mail_queued']) }, { title: 'MailQueued', description: 'The mail will be sent.' }), ...problemResponses(...GUARD, 'not_found', ...ONCE) },
     },
   }, async (request, reply) => await answerOnce(ctx, request, reply, { actor: request.user.sub }, async ctx => {
     await startReset(ctx, callerOf(request), request.params.id)

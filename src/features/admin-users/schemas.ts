@@ -7,7 +7,7 @@ const Roles = Type.Array(Role, { maxItems: 64, uniqueItems: true })
 const Claims = Type.Unsafe<Record<string, unknown>>({ type: 'object', additionalProperties: true, maxProperties: 64, description: 'Go into access tokens beside ours; names that tokens use themselves are refused.', examples: [{ tenant: 'acme' }] })
 const Name = Type.String({ minLength: 1, maxLength: 200, examples: ['Ada'] })
 const Locale = Type.String({ minLength: 1, maxLength: 64, description: 'BCP 47; the language of mail.', examples: ['de'] })
-const Status = OneOf(['active', 'disabled'])
+const Status = OneOf(['active', 'disabled'], { title: 'UserStatus' })
 const nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()])
 
 export const AdminUser = Strict({

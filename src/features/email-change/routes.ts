@@ -19,7 +19,7 @@ export async function emailChangeRoutes (instance: FastifyInstance, { ctx }: { c
       operationId: 'requestEmailChange',
       summary: 'Ask for another e-mail address',
       tags: ['Account'],
-      body: Strict({ new_email: Email, password: Password }),
+      body: Strict({ new_email: Email, password: Password }, { title: 'EmailChangeRequest' }),
       response: {
         202: Empty('The same for every new address. A link goes to it, a notice to the present one; nothing has changed yet.'),
         ...problemResponses('invalid_request', 'invalid_token', 'invalid_credentials', 'insufficient_scope', 'body_too_large', 'unsupported_media_type', 'login_busy', 'database_unavailable'),

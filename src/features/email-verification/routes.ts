@@ -18,7 +18,7 @@ export async function emailVerificationRoutes (instance: FastifyInstance, { ctx 
       operationId: 'requestEmailVerification',
       summary: 'Send the mail that confirms an address again',
       tags: ['Account'],
-      body: Strict({ email: Email }),
+      body: Strict({ email: Email }, { title: 'EmailVerificationRequest' }),
       response: {
         202: Empty('The same for every address. A mail goes out where an account waits for it.'),
         ...problemResponses('invalid_request', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),

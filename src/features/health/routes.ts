@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { VerifierContext } from '../../context.ts'
-import { OneOf, problemResponses, Strict } from '../../http/schemas.ts'
+import { Double, OneOf, problemResponses, Strict } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 import { standing } from './standing.ts'
 
@@ -9,8 +9,8 @@ const Readiness = (description: string) => Strict({
   status: OneOf(['ready', 'draining', 'not_ready']),
   database: Type.Optional(OneOf(['up', 'away'])),
   upstream: Type.Optional(OneOf(['up', 'away'], { description: 'Instead of the database, with `MODE=verifier`.' })),
-  staleness_seconds: Type.Optional(Type.Number({ description: 'How old that is what the upstream said last; absent while it has said nothing yet.' })),
-}, { description })
+  staleness_seconds: Type.Optional(Double({ description: 'How old that is what the upstream said last; absent while it has said nothing yet.' })),
+}, { title: 'Readiness', description })
 
 // Probes. /readyz asks "can this node verify?": a database or an upstream that is away does not take it out of the balancer, or
 // a restart of it would stop verification everywhere. It turns false the moment the node is told to stop.
@@ -20,7 +20,7 @@ export async function healthRoutes (instance: FastifyInstance, { ctx, draining }
 
   app.get('/livez', {
     config,
-    schema: { operationId: 'livez', summary: 'The process runs', tags: ['Operation'], response: { 200: Strict({ status: OneOf(['live']) }, { description: 'Live' }), ...problemResponses() } },
+    schema: { operationId: 'livez', summary: 'The process runs', tags: ['Operation'], response: { 200: Strict({ status: OneOf(['live']) }, { title: 'Liveness', description: 'Live' }), ...problemResponses() } },
   }, async () => ({ status: 'live' as const }))
 
   app.get('/readyz', {

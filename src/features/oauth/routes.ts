@@ -5,7 +5,7 @@ import { readRefreshToken } from '../../core/tokens/refresh-token.ts'
 import { AppError } from '../../errors.ts'
 import { authenticateClient, credentialMembers, requireClient, TOKEN_PATH } from '../../http/client-auth.ts'
 import { sourceOf } from '../../http/source.ts'
-import { oauthResponses, OneOf, Strict } from '../../http/schemas.ts'
+import { oauthResponses, Strict, TokenType } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 import { grantClientCredentials } from './client-credentials.ts'
 import { revoke, type Living } from './revoke.ts'
@@ -33,10 +33,10 @@ export async function oauthRoutes (instance: FastifyInstance, { ctx }: { ctx: Co
       response: {
         200: Strict({
           access_token: Type.String({ description: 'JWT (RFC 9068)', examples: ['eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6Ij…'] }),
-          token_type: OneOf(['Bearer']),
+          token_type: TokenType,
           expires_in: Type.Integer({ minimum: 0, description: 'Seconds.' }),
           scope: Type.String({ description: 'Separated by spaces.' }),
-        }, { description: 'The token.' }),
+        }, { title: 'ServiceToken', description: 'The token.' }),
         ...oauthResponses('invalid_request', 'unsupported_grant_type', 'invalid_scope', 'invalid_client', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),
       },
     },

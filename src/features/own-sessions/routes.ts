@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Context } from '../../context.ts'
-import { problemResponses, Strict, Uuid } from '../../http/schemas.ts'
+import { Page, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
 import { sourceOf } from '../../http/source.ts'
 import { typed } from '../../http/typed.ts'
 import { endOwnSession } from './end.ts'
@@ -16,7 +16,7 @@ const OwnSession = Strict({
   address_prefix: Type.Union([Type.String(), Type.Null()], { description: 'IPv4 /24 or IPv6 /48.', examples: ['192.0.2.0/24'] }),
   user_agent: Type.Union([Type.String(), Type.Null()]),
   current: Type.Boolean({ description: 'The session of this request.' }),
-})
+}, { title: 'OwnSession' })
 
 // "Your devices" (OWASP ASVS 7.5.2), from the audit trail: there is no row for a session. The trail says who began one; that it authorises
 // its owner to end it is the only thing that is ever decided by it.
@@ -35,7 +35,7 @@ export async function ownSessionRoutes (instance: FastifyInstance, { ctx }: { ct
         limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$', description: `At most 100; ${PAGE} when absent.`, examples: ['50'] })),
       }),
       response: {
-        200: Strict({ items: Type.Array(OwnSession), next: Type.Union([Type.String(), Type.Null()], { description: 'null on the last page.' }) }, { description: 'A page.' }),
+        200: Page('OwnSessionPage', OwnSession),
         ...problemResponses('invalid_request', 'invalid_cursor', 'invalid_token', 'insufficient_scope', 'database_unavailable'),
       },
     },

@@ -21,7 +21,7 @@ export async function passwordResetRoutes (instance: FastifyInstance, { ctx }: {
       operationId: 'requestPasswordReset',
       summary: 'Send a link to set a new password',
       tags: ['Account'],
-      body: Strict({ email: Email }),
+      body: Strict({ email: Email }, { title: 'PasswordResetRequest' }),
       response: {
         202: Empty('The same for every address. A mail goes out where there is an active account.'),
         ...problemResponses('invalid_request', 'body_too_large', 'unsupported_media_type', 'database_unavailable'),

@@ -4,7 +4,7 @@ import type { VerifierContext } from '../../context.ts'
 import { requireClientOrBearer, type ClientAuthDeps } from '../../http/client-auth.ts'
 import { clientGone } from '../../http/client-gone.ts'
 import { addressBucket } from '../../http/rate-limit.ts'
-import { OneOf, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
+import { Double, OneOf, problemResponses, Strict, Uuid } from '../../http/schemas.ts'
 import type { Tally } from '../../http/tally.ts'
 import { typed } from '../../http/typed.ts'
 import { isUnchanged } from '../../http/unchanged.ts'
@@ -13,13 +13,13 @@ import { Subscribers } from './subscribers.ts'
 
 const CURSOR = '^[0-9a-f-]{36}\\.\\d{1,19}\\.[0-9a-f]{16}$'
 const Document = Strict({
-  v: Type.Literal(1),
+  v: Type.Unsafe<1>({ type: 'integer', enum: [1] }),
   feed: Uuid,
   cursor: Type.String({ pattern: CURSOR, description: 'Send it back as `since`, to any node.' }),
-  as_of: Type.Number({ description: 'Database time of what this says: `now - as_of` is how stale it is.' }),
+  as_of: Double({ description: 'Database time of what this says: `now - as_of` is how stale it is.' }),
   ttl: Type.Integer({ description: 'The longest that an entry lives, in seconds; revoked keys (k) stay for a day.' }),
   full: Type.Boolean({ description: 'true: forget what you have, this is everything.' }),
-  e: Type.Array(Type.Array(Type.Union([Type.String(), Type.Number()]), { minItems: 3, maxItems: 5 }), {
+  e: Type.Array(Type.Array(Type.Union([Type.String(), Double()]), { minItems: 3, maxItems: 5 }), {
     description: '`[kind, id, expires_at, val?]`: s session, u user (refuse `ver` < val), j token, k key, a everything (refuse `iat` < val). id: base64url of the first 12 bytes of SHA-256(kind ":" value). With `xid=true`: `[kind, id, expires_at, val, xid]`.',
   }),
 }, { title: 'RevocationFeed', description: 'A set of endings: applying an entry twice changes nothing' })

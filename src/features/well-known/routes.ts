@@ -13,14 +13,14 @@ const Jwk = Type.Object({
   kty: Type.String(), kid: Type.String(), use: Type.String(), alg: Type.String(),
   crv: Type.Optional(Type.String()), x: Type.Optional(Type.String()), y: Type.Optional(Type.String()),
   n: Type.Optional(Type.String()), e: Type.Optional(Type.String()),
-})
+}, { title: 'Jwk' })
 const Metadata = Type.Object({
   issuer: Type.String(), jwks_uri: Type.String(),
   token_endpoint: Type.String(), introspection_endpoint: Type.String(), revocation_endpoint: Type.String(),
   response_types_supported: Type.Array(Type.String()), grant_types_supported: Type.Array(Type.String()),
   scopes_supported: Type.Array(Type.String()), claims_supported: Type.Array(Type.String()),
   subject_types_supported: Type.Array(Type.String()), id_token_signing_alg_values_supported: Type.Array(Type.String()),
-}, { additionalProperties: true })
+}, { title: 'ServerMetadata', additionalProperties: true })
 
 // Public keys (RFC 7517) and metadata (RFC 8414), from memory and for every origin. A private member can not get in: keys
 // enter the table as picked public members. Cached by everybody, so the next key is here a whole slot before it signs.
@@ -37,7 +37,7 @@ export async function wellKnownRoutes (instance: FastifyInstance, { ctx }: { ctx
       summary: 'Public keys of access tokens',
       tags: ['Verification'],
       response: {
-        200: { description: 'JWK Set (RFC 7517)', content: { 'application/json': { schema: Type.Object({ keys: Type.Array(Jwk) }) } } },
+        200: { description: 'JWK Set (RFC 7517)', content: { 'application/json': { schema: Type.Object({ keys: Type.Array(Jwk) }, { title: 'JwkSet' }) } } },
         304: Type.Null({ description: 'Unchanged since the `ETag` in `If-None-Match`.' }),
         ...problemResponses('stale_revocations'),
       },
