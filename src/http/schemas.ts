@@ -21,10 +21,12 @@ export const Uuid = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-
 export const Epoch = Type.Integer({ format: 'int64' })
 /** What is no whole number, in full; without the word, Go reads it into 32 bits. */
 export const Double = (options: object = {}) => Type.Number({ ...options, format: 'double' })
+/** RFC 7519 allows a list, and whoever verifies must take one; our tokens have one audience, and Java's generator makes no code that compiles of both. */
+export const Audience = Type.Unsafe<string | string[]>({ type: 'string' })
 export const Instant = Type.String({ format: 'date-time', examples: ['2026-11-24T10:00:00.000Z'] })
 
 /** For a body that asks for tokens. */
-export const RefreshDelivery = Type.Optional(OneOf(['cookie', 'body'], { title: 'RefreshDelivery', default: 'cookie', description: 'Where the refresh token goes: an HttpOnly cookie for pages, the body for native apps.' }))
+export const RefreshDelivery = Type.Optional(OneOf(['cookie', 'body'], { title: 'RefreshDelivery', description: 'Where the refresh token goes: an HttpOnly cookie for pages (when absent), the body for native apps.' }))
 
 const UserSchema = Strict({
   id: Uuid,
@@ -51,7 +53,7 @@ const SignedInSchema = Strict({ ...tokenMembers, user: Type.Ref('User') }, { $id
 
 /** For `schema.querystring` of a list: how many, and from where. */
 export const pageQuery = {
-  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$', description: 'How many items at most; 1 to 100.', default: '50', examples: ['50'] })),
+  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]?|100)$', description: 'How many items at most, 1 to 100; 50 when absent.', examples: ['50'] })),
   cursor: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{40,1024}$', description: '`next` of the page before, with the same filters. Valid for a day, on any node, for whom it was given to.' })),
 }
 export const limitOf = ({ limit }: { limit?: string | undefined }): number => Number(limit ?? 50)

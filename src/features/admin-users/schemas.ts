@@ -30,8 +30,8 @@ export const NewUser = Strict({
   roles: Type.Optional(Roles),
   claims: Type.Optional(Claims),
   locale: Type.Optional(Locale),
-  email_verified: Type.Optional(Type.Boolean({ default: false })),
-  send_invitation: Type.Optional(Type.Boolean({ default: true, description: 'Mail its owner a link to set the first password.' })),
+  email_verified: Type.Optional(Type.Boolean({ description: 'false when absent.' })),
+  send_invitation: Type.Optional(Type.Boolean({ description: 'Mail its owner a link to set the first password. true when absent.' })),
 })
 
 export const UserPatch = Strict({

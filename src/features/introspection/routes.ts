@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import type { AccessClaims } from '../../core/tokens/access-token.ts'
 import { AppError } from '../../errors.ts'
 import { credentialMembers, requireClientOrBearer, type ClientAuthDeps } from '../../http/client-auth.ts'
-import { Epoch, oauthResponses, TokenType, Uuid } from '../../http/schemas.ts'
+import { Audience, Epoch, oauthResponses, TokenType, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 import { introspectionOf } from './introspection.ts'
 
@@ -12,7 +12,7 @@ const Introspection = Type.Object({
   active: Type.Boolean(),
   scope: Type.Optional(Type.String()), client_id: Type.Optional(Type.String()), token_type: Type.Optional(TokenType),
   sub: Type.Optional(Uuid), exp: Type.Optional(Epoch), iat: Type.Optional(Epoch),
-  aud: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])), iss: Type.Optional(Type.String()), jti: Type.Optional(Type.String()),
+  aud: Type.Optional(Audience), iss: Type.Optional(Type.String()), jti: Type.Optional(Type.String()),
   ver: Type.Optional(Type.Integer()), sid: Type.Optional(Type.String(when('Absent for a service’s own token, as are the members after it.'))),
   roles: Type.Optional(Type.Array(Type.String())), amr: Type.Optional(Type.Array(Type.String())), auth_time: Type.Optional(Epoch), acr: Type.Optional(Type.String()),
 }, { additionalProperties: true, title: 'Introspection', description: 'What the token says, claims that an administrator gave the user among it. `{"active":false}` for anything but a living access token: a refresh token, one that ended or expired, any other text.' })

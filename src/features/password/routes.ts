@@ -28,7 +28,7 @@ export async function passwordRoutes (instance: FastifyInstance, { ctx }: { ctx:
         email: Email,
         password: Password,
         refresh: RefreshDelivery,
-        remember: Type.Optional(Type.Boolean({ default: true, description: 'false: the browser forgets the cookie when it closes.' })),
+        remember: Type.Optional(Type.Boolean({ description: 'false: the browser forgets the cookie when it closes. true when absent.' })),
         scope: Type.Optional(Type.String({ pattern: '^(account|admin)( (account|admin))?$', description: '`admin` is granted only to users with that role.', examples: ['account'] })),
       }),
       response: {

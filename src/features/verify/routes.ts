@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { AccessClaims } from '../../core/tokens/access-token.ts'
-import { Epoch, problemResponses, Uuid } from '../../http/schemas.ts'
+import { Audience, Epoch, problemResponses, Uuid } from '../../http/schemas.ts'
 import { typed } from '../../http/typed.ts'
 
 const Claims = Type.Object({
   iss: Type.String(), sub: Uuid, client_id: Type.String(), jti: Type.String(), ver: Type.Integer(),
-  aud: Type.Union([Type.String(), Type.Array(Type.String())]),
+  aud: Audience,
   sid: Type.Optional(Uuid), auth_time: Type.Optional(Epoch), amr: Type.Optional(Type.Array(Type.String())), acr: Type.Optional(Type.String()),
   scope: Type.String(), roles: Type.Optional(Type.Array(Type.String())), iat: Epoch, exp: Epoch,
 }, { additionalProperties: true, title: 'AccessClaims', description: 'The claims of the access token (RFC 9068), and those that an administrator gave the user. One without `sid` is a service\'s own, and has no claims of a sign-in.' })
