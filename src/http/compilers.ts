@@ -35,7 +35,7 @@ export const lateCompilers = {
 
 function once<T> (make: () => T): () => T {
   let made: T | undefined
-  return () => made ??= make()
+  return () => (made ??= make())
 }
 
 /** `problem.ts` and `oauth-problem.ts` write these, member by member: nothing to leave out. */
