@@ -9,8 +9,12 @@ if (major < 22 || (major === 22 && minor < 18)) {
   process.exit(1)
 }
 
-const output = 'src/db/generated/client.ts'
-const newest = Math.max(statSync('prisma/schema.prisma').mtimeMs, statSync('node_modules/prisma/package.json').mtimeMs)
-if (!existsSync(output) || statSync(output).mtimeMs < newest) {
-  execFileSync(process.execPath, ['node_modules/prisma/build/index.js', 'generate'], { stdio: ['ignore', 'ignore', 'inherit'] })
+// What is made from something else, and not committed.
+made('src/db/generated/client.ts', 'prisma/schema.prisma', 'prisma', ['node_modules/prisma/build/index.js', 'generate'])
+// Only types: nothing that runs needs them.
+if (process.argv.includes('--types')) made('src/sdk/client/generated/api.ts', 'openapi.yaml', 'openapi-typescript', ['node_modules/openapi-typescript/bin/cli.js', 'openapi.yaml', '-o', 'src/sdk/client/generated/api.ts'])
+
+function made (output, source, tool, command) {
+  const newest = Math.max(statSync(source).mtimeMs, statSync(`node_modules/${tool}/package.json`).mtimeMs)
+  if (!existsSync(output) || statSync(output).mtimeMs < newest) execFileSync(process.execPath, command, { stdio: ['ignore', 'ignore', 'inherit'] })
 }

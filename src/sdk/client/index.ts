@@ -1,0 +1,5 @@
+export { createAuth } from './auth.ts'
+export { AuthError } from './error.ts'
+export type { AuthErrorCode, FieldError } from './error.ts'
+export type { Api, Auth, AuthOptions, AuthState, SignedOut, User } from './types.ts'
+export type { components, operations, paths } from './generated/api.ts'
