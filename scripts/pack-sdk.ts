@@ -7,36 +7,57 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 
-// Makes the folder that is published as stateless-auth-verifier: compiled code, its types, its own package.json.
+// Makes the folders that are published: compiled code, its types, a package.json of its own.
 //   node scripts/pack-sdk.ts [--check]
 
-type Package = { version: string, license: string, dependencies: Record<string, string> }
-const NAME = 'stateless-auth-verifier'
-const SUBPATHS = { '.': 'index', './fastify': 'fastify', './express': 'express', './hono': 'hono' }
+type Root = { version: string, license: string, dependencies: Record<string, string>, devDependencies: Record<string, string> }
+type Manifest = { name: string, description: string, engines?: object, files: string[], exports: object, dependencies: string[] }
 
-export function packSdk (out: string): void {
-  const root = JSON.parse(readFileSync('package.json', 'utf8')) as Package
+/** stateless-auth-verifier: for services. */
+export function packVerifier (out: string): void {
+  const subpaths = { '.': 'index', './fastify': 'fastify', './express': 'express', './hono': 'hono' }
+  pack(out, 'tsconfig.sdk.json', 'docs/verifier.md', {
+    name: 'stateless-auth-verifier',
+    description: 'Verifies access tokens of stateless-auth in another service, and follows its revocation feed.',
+    engines: { node: '>=20.19' },
+    files: ['claims.js', 'claims.d.ts', 'verifier'],
+    exports: Object.fromEntries(Object.entries(subpaths).map(([path, file]) => [path, { types: `./verifier/${file}.d.ts`, default: `./verifier/${file}.js` }])),
+    dependencies: ['@noble/hashes', 'jose'],
+  })
+}
+
+/** stateless-auth-client: for pages. */
+export function packClient (out: string): void {
+  pack(out, 'tsconfig.client.json', 'docs/client.md', {
+    name: 'stateless-auth-client',
+    description: 'Signs users of a page in with stateless-auth, keeps them signed in, and calls its API with types.',
+    files: ['*.js', '*.d.ts', 'generated'],
+    exports: { '.': { types: './index.d.ts', default: './index.js' } },
+    dependencies: ['openapi-fetch'],
+  })
+}
+
+function pack (out: string, project: string, readme: string, { name, description, dependencies, ...rest }: Manifest): void {
+  const root = JSON.parse(readFileSync('package.json', 'utf8')) as Root
   rmSync(out, { recursive: true, force: true })
-  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.sdk.json', '--outDir', out], { stdio: 'inherit' })
+  execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', project, '--outDir', out], { stdio: 'inherit' })
   // The compiler rewrites `.ts` in what runs, and leaves it in declarations, where nobody else has such files.
   for (const file of readdirSync(out, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.d.ts'))) {
     const path = join(out, file)
     writeFileSync(path, readFileSync(path, 'utf8').replace(/(from '\.[^']*)\.ts'/g, "$1.js'"))
   }
-  const need = (name: string): string => `^${root.dependencies[name]}`
+  const versions = { ...root.devDependencies, ...root.dependencies }
   writeFileSync(join(out, 'package.json'), JSON.stringify({
-    name: NAME,
+    name,
     version: root.version,
-    description: 'Verifies access tokens of stateless-auth in another service, and follows its revocation feed.',
+    description,
     license: root.license,
     type: 'module',
     sideEffects: false,
-    engines: { node: '>=20.19' },
-    files: ['claims.js', 'claims.d.ts', 'verifier'],
-    exports: Object.fromEntries(Object.entries(SUBPATHS).map(([path, file]) => [path, { types: `./verifier/${file}.d.ts`, default: `./verifier/${file}.js` }])),
-    dependencies: { '@noble/hashes': need('@noble/hashes'), jose: need('jose') },
+    ...rest,
+    dependencies: Object.fromEntries(dependencies.map(name => [name, `^${versions[name]}`])),
   }, null, 2) + '\n')
-  cpSync('docs/verifier.md', join(out, 'README.md'))
+  cpSync(readme, join(out, 'README.md'))
   cpSync('LICENSE', join(out, 'LICENSE'))
 }
 
@@ -60,8 +81,9 @@ export async function faultsOf (folder: string): Promise<string[]> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  packSdk('dist-sdk')
-  const faults = process.argv.includes('--check') ? await faultsOf('dist-sdk') : []
+  packVerifier('dist-sdk/verifier')
+  packClient('dist-sdk/client')
+  const faults = process.argv.includes('--check') ? (await Promise.all(['dist-sdk/verifier', 'dist-sdk/client'].map(faultsOf))).flat() : []
   for (const fault of faults) console.error(fault)
   process.exitCode = faults.length > 0 ? 1 : 0
 }

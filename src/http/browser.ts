@@ -26,7 +26,7 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
     crossOriginResourcePolicy: { policy: 'cross-origin' }, // CORS decides; a plain "same-origin" would shut out the allowed ones
   })
   // Not strict: the plugin would answer an OPTIONS that is no preflight with an error in plain text.
-  await app.register(cors, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
+  await app.register(cors, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type', 'idempotency-key'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
   app.addHook('onRoute', route => {
     if (route.config?.publicRead) Object.assign(route.config, { cors: { origin: '*', credentials: false, exposedHeaders: null } })
     if (route.config?.sameSiteOnly) route.onRequest = [requireAllowedCaller, ...[route.onRequest ?? []].flat()]

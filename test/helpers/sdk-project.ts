@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Test } from 'tap'
-import { packSdk, tarballOf } from '../../scripts/pack-sdk.ts'
+import { packVerifier, tarballOf } from '../../scripts/pack-sdk.ts'
 
 /** An empty project with the packed SDK and its two dependencies installed, from what is on this machine. */
 export function sdkProject (t: Pick<Test, 'teardown'>): string {
   const folder = mkdtempSync(join(tmpdir(), 'api-')) // not below this repository: what is missing must be missed
   t.teardown(() => rmSync(folder, { recursive: true }))
-  packSdk(join(folder, 'dist'))
+  packVerifier(join(folder, 'dist'))
   writeFileSync(join(folder, 'package.json'), '{"name":"api","version":"1.0.0","type":"module","private":true}')
   const tarball = tarballOf(join(folder, 'dist'), folder)
   execFileSync('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--install-links', '--silent', tarball, resolve('node_modules/jose'), resolve('node_modules/@noble/hashes')], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })

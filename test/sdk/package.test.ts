@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { faultsOf, packSdk } from '../../scripts/pack-sdk.ts'
+import { faultsOf, packVerifier } from '../../scripts/pack-sdk.ts'
 import { sdkProject } from '../helpers/sdk-project.ts'
 import { until } from '../helpers/until.ts'
 import { elsewhere } from '../helpers/verifier.ts'
@@ -75,7 +75,7 @@ t.test('the packed SDK installs into an empty project and verifies a token there
 
 t.test('the checkers of packages find nothing, and would', async t => {
   const folder = join(t.testdir(), 'dist')
-  packSdk(folder)
+  packVerifier(folder)
   t.strictSame(await faultsOf(folder), [])
   const broken = join(folder, '..', 'broken')
   mkdirSync(broken)
