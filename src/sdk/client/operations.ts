@@ -10,8 +10,8 @@ export const usesCookies = (path: string): boolean => /^\/v1\/(auth\/(login|refr
 export const endsSession = (path: string): boolean => /^\/v1\/(auth\/(logout|logout-all)|me\/delete)$/.test(path)
 
 /** May have ended the session of this page: it is for the next refresh to say. */
-export const mayEndSession = (method: string, path: string): boolean =>
-  /^\/v1\/(email-change|password-reset)\/confirm$/.test(path) || (method === 'DELETE' && path.startsWith('/v1/me/sessions/'))
+export const mayEndSession = (path: string, sid: string): boolean => /^\/v1\/(email-change|password-reset)\/confirm$/.test(path) || path === `/v1/me/sessions/${sid}`
 
 /** May be sent again when nobody knows whether it was carried out. */
-export const isRepeatable = ({ method, headers }: Request, path: string): boolean => method !== 'POST' || headers.has('idempotency-key') || endsSession(path) || path.endsWith('/auth/refresh')
+export const isRepeatable = ({ method, headers }: Request, path: string): boolean =>
+  /^(GET|PUT|DELETE)$/.test(method) || headers.has('idempotency-key') || endsSession(path) || /^\/v1\/(me|email-verification\/confirm)$/.test(path)

@@ -31,9 +31,9 @@ async function sleep (seconds: number, signal?: AbortSignal | null): Promise<voi
 /** What is shared goes on; only this caller stops waiting. */
 export async function abortable<T> (work: Promise<T>, signal?: AbortSignal | null): Promise<T> {
   if (!signal) return await work
-  signal.throwIfAborted()
   return await new Promise<T>((resolve, reject) => {
     const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
     signal.addEventListener('abort', abort, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })

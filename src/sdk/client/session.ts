@@ -14,62 +14,61 @@ type Deps = {
   userOf: (accessToken: string) => Promise<User>
 }
 
-/** How long a tab waits for what the one before it was told. */
+/** Milliseconds that a tab waits for what the one before it was given. */
 const HANDOVER = 50
+/** Seconds between two tries to renew ahead of time, at most. */
+const LONGEST_WAIT = 30
 
 /** The token in memory, kept fresh; and what the tabs of this origin tell each other about it. */
 export function createSession ({ name, refresh, userOf }: Deps) {
   const store = createStore()
   let token: Token | null = null
-  /** Counts sign-ins and endings: an answer that was asked for before one of them is of yesterday. */
+  /** Counts sign-ins and endings: what was asked for before one of them is of no use after it. */
   let epoch = 0
+  /** The last session that ended here: a token of it may be on its way from another tab. */
   let ended: string | null = null
   let renewing: Promise<Token> | null = null
   let timer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
+  let notBefore = 0
   let handedOver = (): void => {}
 
   const tabs = openTabs(name, hear)
 
   function hear (word: Word): void {
-    if (word.type === 'ended') {
-      if (token?.sid === word.sid || !token) over(word.sid, word.reason)
-      return
+    if (word.type === 'user') know(word.user)
+    else if (word.type === 'ended') {
+      if (!token || !word.sid || token.sid === word.sid) over(word.sid, store.state.status === 'unknown' ? 'signed_out' : word.reason)
+    } else {
+      const next = tokenOf(word.tokens, { wall: word.at, steady: performance.now() })
+      const isOld = next.sid === ended || (token?.sid === next.sid && token.left() > next.left())
+      // A tab that has signed out comes back with a sign-in, not with a refresh that was under way somewhere.
+      if (isOld || (!word.signedIn && store.state.status === 'signed_out')) return
+      if (word.signedIn) epoch++
+      keep(next, word.user)
+      handedOver()
     }
-    const next = tokenOf(word.tokens, { wall: word.at, steady: performance.now() })
-    if (next.sid === ended || (!word.signedIn && store.state.status === 'signed_out' && !renewing)) return
-    if (word.signedIn) epoch++
-    if (token && token.sid === next.sid && token.left() > next.left()) return // of a generation before
-    keep(next, word.user)
-    handedOver()
   }
 
   function keep (next: Token, user: User): void {
     token = next
-    failures = 0
+    failures = notBefore = 0
     plan(Math.max(1, next.dueIn()))
     store.signedIn(user)
   }
 
-  /** The tokens of a sign-in, or of what else begins a session. */
-  function begin (tokens: Tokens, asked: Moment, user: User): void {
-    epoch++
-    keep(tokenOf(tokens, asked), user)
-    tabs.tell({ type: 'tokens', tokens, user, at: asked.wall, signedIn: true })
-  }
-
   function over (sid: string | null, reason: SignedOut['reason']): void {
     epoch++
+    ended = token?.sid ?? sid
     token = null
-    ended = sid
     clearTimeout(timer)
-    store.ended(reason)
+    store.signedOut(reason)
   }
 
-  function end (reason: SignedOut['reason']): void {
-    const sid = token?.sid
-    over(sid ?? null, reason)
-    if (sid !== undefined) tabs.tell({ type: 'ended', sid, reason })
+  function know (user: User): boolean {
+    const isKnown = store.state.user?.id === user.id
+    if (isKnown) store.signedIn(user)
+    return isKnown
   }
 
   /** One refresh at a time: here, and where there are locks in all tabs. @param stale what is not to be had again */
@@ -80,8 +79,7 @@ export function createSession ({ name, refresh, userOf }: Deps) {
   }
 
   async function exchange (stale: string | undefined, waited: boolean): Promise<Token> {
-    const before = token
-    if (waited && before?.value === stale) await Promise.race([new Promise<void>(resolve => { handedOver = resolve }), new Promise(resolve => setTimeout(resolve, HANDOVER))])
+    if (waited && token?.value === stale) await Promise.race([new Promise<void>(resolve => { handedOver = resolve }), new Promise(resolve => setTimeout(resolve, HANDOVER))])
     if (token && token.value !== stale) return token
     const began = epoch
     const asked = now()
@@ -89,56 +87,84 @@ export function createSession ({ name, refresh, userOf }: Deps) {
       const tokens = await refresh()
       const next = tokenOf(tokens, asked)
       const known = store.state.user
-      const user = known?.id === next.sub ? known : await userOf(next.value) // nobody was known, or another app of this cookie has signed in somebody else
+      // Nobody is known yet, or another app with this cookie has signed in somebody else.
+      const user = known?.id === next.sub ? known : await userOf(next.value)
       if (epoch === began) {
         keep(next, user)
         tabs.tell({ type: 'tokens', tokens, user, at: asked.wall, signedIn: false })
+        return next
       }
     } catch (error) {
-      if (epoch === began && error instanceof AuthError) {
-        if (error.code === 'session_ended') end('session_ended')
-        if (error.code === 'no_session') { if (store.state.status === 'unknown') store.nobody(); else end('session_ended') }
+      if (epoch === began) {
+        if (error instanceof AuthError && (error.code === 'session_ended' || error.code === 'no_session')) lose(error.code)
+        throw error
       }
-      if (epoch === began || !token) throw error
     }
     if (!token) throw signedOutError()
     return token
   }
 
+  /** A cookie that is gone from under a running page is the end of its session; a page that has just been opened finds out that it had none. */
+  function lose (code: 'session_ended' | 'no_session'): void {
+    const sid = token?.sid ?? null
+    over(sid, code === 'no_session' && !sid ? 'signed_out' : 'session_ended')
+    if (sid) tabs.tell({ type: 'ended', sid, reason: 'session_ended' })
+  }
+
   function plan (seconds: number): void {
     clearTimeout(timer)
     timer = setTimeout(look, seconds * 1000);
-    (timer as { unref?: () => void }).unref?.()
+    (timer as { unref?: () => void }).unref?.() // Node.js would go on for it
   }
 
-  /** Renews ahead of time, and goes on trying while the service is away. */
   function look (): void {
     if (!token || !isSeen()) return
-    const { value, dueIn } = token
-    if (dueIn() > 0) return plan(dueIn())
-    renew(value).catch(error => { if (isAway(error)) plan(Math.max(error.retryAfter ?? 0, jitter(Math.min(30, 2 ** ++failures)))) })
+    const dueIn = token.dueIn()
+    if (dueIn > 0) plan(dueIn); else ahead(token)
+  }
+
+  /** While the token is still good: nobody waits for it, and nobody is told when it fails. */
+  function ahead ({ value }: Token): void {
+    renew(value).catch(error => {
+      const wait = Math.max((error as Partial<AuthError>).retryAfter ?? 0, jitter(Math.min(LONGEST_WAIT, 2 ** ++failures)))
+      notBefore = performance.now() + wait * 1000
+      if (token) plan(wait)
+    })
   }
   const stopWatching = onWaking(look)
 
   return {
     store,
     renew,
-    begin,
-    end,
     alone: tabs.alone,
-    /** A token to send. What is due but good is sent while the next one is fetched: a service that is away delays nobody. */
-    async current (): Promise<Token> {
-      if (store.state.status === 'signed_out') throw signedOutError()
-      if (!token?.isGood()) return await renew(token?.value)
-      if (token.dueIn() <= 0) look()
-      return token
+    /** The tokens of a sign-in, or of what else begins a session. */
+    begin (tokens: Tokens, asked: Moment, user: User): void {
+      epoch++
+      keep(tokenOf(tokens, asked), user)
+      tabs.tell({ type: 'tokens', tokens, user, at: asked.wall, signedIn: true })
     },
-    close () {
+    /** Signed out, here. */
+    end (): void {
+      const sid = token?.sid ?? null
+      over(sid, 'signed_out')
+      tabs.tell({ type: 'ended', sid, reason: 'signed_out' })
+    },
+    /** The user as the service has just described them. */
+    know (user: User): void { if (know(user)) tabs.tell({ type: 'user', user }) },
+    /** Asks whether the session goes on. */
+    check (mayHaveEnded: (sid: string) => boolean): void { if (token && mayHaveEnded(token.sid)) renew(token.value).catch(() => {}) },
+    held: (): string | undefined => token?.value,
+    /** A token to send. One that is due but good is sent while the next is fetched: a service that is away delays nobody. */
+    async current (): Promise<string> {
+      if (store.state.status === 'signed_out') throw signedOutError()
+      if (!token?.isGood()) return (await renew(token?.value)).value
+      if (token.dueIn() <= 0 && performance.now() >= notBefore) ahead(token)
+      return token.value
+    },
+    close (): void {
       clearTimeout(timer)
       stopWatching()
       tabs.close()
     },
   }
 }
-
-export type Session = ReturnType<typeof createSession>

@@ -16,13 +16,11 @@ export function createStore () {
     signedIn (user: User) {
       if (state.status !== 'signed_in' || JSON.stringify(state.user) !== JSON.stringify(user)) set(Object.freeze({ status: 'signed_in', user }))
     },
-    /** Without an event: there was nobody. */
-    nobody () { if (state.status !== 'signed_out') set(NOBODY) },
-    ended (reason: SignedOut['reason']) {
+    signedOut (reason: SignedOut['reason']) {
       const { status, user } = state
       if (status === 'signed_out') return
       set(NOBODY)
-      call(mourning, { reason, user })
+      if (status === 'signed_in' || reason === 'session_ended') call(mourning, { reason, user }) // else there was nobody
     },
     subscribe: (listener: () => void) => added(watching, listener),
     onSignedOut: (listener: (event: SignedOut) => void) => added(mourning, listener),

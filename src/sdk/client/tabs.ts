@@ -3,7 +3,9 @@ import type { SignedOut, Tokens, User } from './types.ts'
 /** What a tab tells the others of its origin. Whoever can listen could as well ask the service with the cookie that the tabs share: it is no secret from them. */
 export type Word =
   | { type: 'tokens', tokens: Tokens, user: User, at: number, signedIn: boolean }
-  | { type: 'ended', sid: string, reason: SignedOut['reason'] }
+  | { type: 'user', user: User }
+  /** Without `sid`: whichever the cookie carried. */
+  | { type: 'ended', sid: string | null, reason: SignedOut['reason'] }
 
 export type Tabs = {
   tell: (word: Word) => void
