@@ -1,7 +1,7 @@
 import { AuthError } from './error.ts'
 
-const ATTEMPTS = 4
-const FIRST_WAIT = 0.3
+const ATTEMPTS = 5
+const FIRST_WAIT = 0.25
 /** Whoever is to come back later than this is told so, instead of being kept waiting. */
 const PATIENCE = 10
 
@@ -18,7 +18,7 @@ export async function retried<T> (work: () => Promise<T>, mayRepeat: (error: unk
     } catch (error) {
       const after = error instanceof AuthError ? error.retryAfter ?? 0 : 0
       if (attempt === ATTEMPTS || after > PATIENCE || !mayRepeat(error)) throw error
-      const wait = jitter(FIRST_WAIT * 2 ** attempt)
+      const wait = jitter(FIRST_WAIT * 2 ** (attempt - 1))
       await sleep(Math.max(wait, after + wait / 4), signal)
     }
   }
