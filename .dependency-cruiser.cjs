@@ -5,7 +5,8 @@ const layers = {
   lib: ['^src/lib/', ['^src/lib/']],
   db: ['^src/db/', ['^src/(db|lib)/', '^src/(errors|log)[.]ts$']],
   // Shipped to others: it stands on nothing of ours.
-  sdk: ['^src/sdk/', ['^src/sdk/']],
+  sdk: ['^src/sdk/(?!client/)', ['^src/sdk/(?!client/)']],
+  client: ['^src/sdk/client/', ['^src/sdk/client/']],
   core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|config-values)[.]ts$', '^src/sdk/claims[.]ts$']],
   context: ['^src/(verifier-)?context[.]ts$', ['^src/(core|db|lib)/', '^src/(context|config|config-values|errors|log)[.]ts$']],
   // faults.ts only judges an error: what the database's absence looks like is known in one place.
@@ -45,11 +46,12 @@ module.exports = {
     forbid('no-circular', 'What imports itself cannot be read, tested or moved apart.', {}, { circular: true }),
     forbid('resolvable', 'An import that leads nowhere.', {}, { couldNotResolve: true }),
     forbid('no-development-dependencies', 'The image is installed without them; types vanish before that.',
-      { path: '^src/' }, { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] }),
+      { path: '^src/', pathNot: '^src/sdk/client/' }, { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] }),
     ...Object.entries(layers).map(([layer, [path, allowed]]) =>
       forbid(`layer-${layer}`, 'Imports go one way: lib → db → core → context → http → features → app → server → cli.', { path }, { path: '^src/', pathNot: allowed })),
     forbid('lib-is-pure', 'No I/O and no package: it can be read alone.', { path: '^src/lib/' }, { path: '.', pathNot: ['^src/', '^(node:)?crypto$'] }),
-    forbid('sdk-runs-anywhere', 'Node, Deno, Bun and edge runtimes: no built-ins, and two packages.', { path: '^src/sdk/' }, { path: '.', pathNot: ['^src/', 'node_modules/(jose|@noble/hashes)/'] }),
+    forbid('sdk-runs-anywhere', 'Node, Deno, Bun and edge runtimes: no built-ins, and two packages.', { path: '^src/sdk/(?!client/)' }, { path: '.', pathNot: ['^src/', 'node_modules/(jose|@noble/hashes)/'] }),
+    forbid('client-runs-in-pages', 'It is bundled into them, with the one package it has; the service does not ship it.', { path: '^src/sdk/client/' }, { path: '.', pathNot: ['^src/', 'node_modules/openapi-fetch/'] }),
     forbid('features-apart', 'Features meet in core (state) or in app.ts (wiring).', { path: '^src/features/([^/]+)/' }, { path: '^src/features/', pathNot: '^src/features/$1/' }),
     forbid('fastify-in-http', 'Below http nothing knows how a request arrives.', { path: '^src/', pathNot: '^src/(lib|http|features)/|^src/app[.]ts$' }, { path: FASTIFY }),
     forbid('fastify-in-routes', 'A rule of a feature takes values, not requests.', { path: '^src/features/', pathNot: '/routes[.]ts$' }, { path: FASTIFY }),

@@ -11,8 +11,8 @@ if (major < 22 || (major === 22 && minor < 18)) {
 
 // What is made from something else, and not committed.
 made('src/db/generated/client.ts', 'prisma/schema.prisma', 'prisma', ['node_modules/prisma/build/index.js', 'generate'])
-// Only types: nothing that runs needs them.
-if (process.argv.includes('--types')) made('src/sdk/client/generated/api.ts', 'openapi.yaml', 'openapi-typescript', ['node_modules/openapi-typescript/bin/cli.js', 'openapi.yaml', '-o', 'src/sdk/client/generated/api.ts'])
+// Types of the client: the service runs without them.
+if (!process.argv.includes('--to-run')) made('src/sdk/client/generated/api.ts', 'openapi.yaml', 'openapi-typescript', ['node_modules/openapi-typescript/bin/cli.js', 'openapi.yaml', '-o', 'src/sdk/client/generated/api.ts'])
 
 function made (output, source, tool, command) {
   const newest = Math.max(statSync(source).mtimeMs, statSync(`node_modules/${tool}/package.json`).mtimeMs)

@@ -29,6 +29,8 @@ const plants: Record<string, [file: string, code: string]> = {
   'layer-db': ['src/db/planted.ts', "export { value } from '../core/users/store.ts'"],
   'layer-sdk': ['src/sdk/planted.ts', "export { value } from '../lib/clock.ts'"],
   'sdk-runs-anywhere': ['src/sdk/planted-builtin.ts', "export { hash } from 'node:crypto'"],
+  'layer-client': ['src/sdk/client/planted.ts', "export { value } from '../../lib/clock.ts'"],
+  'client-runs-in-pages': ['src/sdk/client/planted-package.ts', "export { decodeJwt } from 'jose'"],
   'layer-core': ['src/core/planted.ts', "export { value } from '../http/problem.ts'"],
   'layer-context': ['src/context.ts', "export { value } from './http/problem.ts'"],
   'layer-http': ['src/http/planted.ts', "export { value } from '../features/other/rule.ts'"],
@@ -64,6 +66,7 @@ const plants: Record<string, [file: string, code: string]> = {
 /** What may be imported from its home: the same tree proves that the rules forbid no more than they say. */
 const allowed: Record<string, string> = {
   'src/sdk/fine.ts': "export { jwtVerify } from 'jose'",
+  'src/sdk/client/fine.ts': "export { default } from 'openapi-fetch'",
   'src/lib/fine.ts': "export { hash } from 'node:crypto'",
   'src/core/passwords/hash.ts': "export { hash } from 'argon2'",
   'src/core/tokens/fine.ts': "export { createSigner } from 'fast-jwt'",

@@ -97,7 +97,7 @@ t.test('only the listed origins may read answers with credentials, and none is r
     const read = await call('GET', '/v1/me', { headers: { origin } })
     t.match(read.headers, { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: /origin/i }, origin)
     const preflight = await call('OPTIONS', '/v1/auth/refresh', { headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' } })
-    t.match([preflight.statusCode, preflight.headers], [204, { 'access-control-allow-origin': origin, 'access-control-allow-headers': 'authorization, content-type', 'access-control-max-age': '600' }])
+    t.match([preflight.statusCode, preflight.headers], [204, { 'access-control-allow-origin': origin, 'access-control-allow-headers': 'authorization, content-type, idempotency-key', 'access-control-max-age': '600' }])
   }
   for (const origin of STRANGERS) {
     for (const [method, url] of [['GET', '/v1/me'], ['POST', '/v1/auth/refresh'], ['OPTIONS', '/v1/auth/refresh'], ['GET', '/nowhere'], ['GET', '/livez']] as const) {

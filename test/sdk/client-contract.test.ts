@@ -4,7 +4,6 @@ import { build } from 'esbuild'
 import t from 'tap'
 import { parse } from 'yaml'
 import { endsSession, isRepeatable, mayEndSession, takesToken, usesCookies } from '../../src/sdk/client/operations.ts'
-import { world } from '../helpers/world.ts'
 
 type Operation = { operationId: string, security?: Record<string, unknown>[], responses: Record<string, { description: string }> }
 const { paths } = parse(readFileSync('openapi.yaml', 'utf8')) as { paths: Record<string, Record<string, Operation>> }
@@ -27,16 +26,4 @@ t.test('the whole client with what it stands on is smaller than ten kilobytes', 
   const size = gzipSync(outputFiles[0]!.contents, { level: 9 }).length
   t.comment(`${size} bytes, minified and compressed`)
   t.ok(size <= 10_000, `${size} bytes`)
-})
-
-t.test('a page of an allowed origin may send and read what the client does', async t => {
-  const { call } = await world(t, { CORS_ORIGINS: 'https://app.example.com' })
-  const origin = 'https://app.example.com'
-  const preflight = await call('OPTIONS', '/v1/auth/register', { headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type,idempotency-key' } })
-  t.match(preflight.headers, { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' })
-  const allowed = String(preflight.headers['access-control-allow-headers']).toLowerCase()
-  for (const header of ['authorization', 'content-type', 'idempotency-key']) t.match(allowed, header)
-  const refused = await call('POST', '/v1/auth/refresh', { headers: { origin } })
-  t.equal(refused.json().code, 'no_session')
-  t.match(String(refused.headers['access-control-expose-headers']).toLowerCase(), /retry-after.*x-request-id/)
 })
