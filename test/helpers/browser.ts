@@ -57,15 +57,17 @@ export function browser (t: Teardown, baseUrl: string, { shares = true } = {}): 
     const request = new Request(input, init)
     const { pathname, origin } = new URL(request.url)
     sent.push(`${request.method} ${pathname}`)
+    let lines: string[] = []
     const answer = await (wire ?? (async (_request, goOn) => await goOn()))(request, async () => {
       const withCookies = origin === baseUrl && request.credentials === 'include'
       const headers = new Headers(request.headers)
       headers.set('sec-fetch-site', 'same-origin')
       if (withCookies && jar.size > 0) headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '))
       const answer = await fetch(new Request(request, { headers }))
-      if (withCookies) for (const line of answer.headers.getSetCookie()) keep(line)
+      if (withCookies) lines = answer.headers.getSetCookie()
       return answer
     })
+    lines.forEach(keep) // as the answers arrive; one that is lost sets nothing
     return answer
   }
   return {

@@ -25,8 +25,6 @@ export function createSession ({ name, refresh, userOf }: Deps) {
   let token: Token | null = null
   /** Counts sign-ins and endings: what was asked for before one of them is of no use after it. */
   let epoch = 0
-  /** The last session that ended here: a token of it may be on its way from another tab. */
-  let ended: string | null = null
   let renewing: Promise<Token> | null = null
   let timer: ReturnType<typeof setTimeout> | undefined
   let failures = 0
@@ -38,10 +36,10 @@ export function createSession ({ name, refresh, userOf }: Deps) {
   function hear (word: Word): void {
     if (word.type === 'user') know(word.user)
     else if (word.type === 'ended') {
-      if (!token || !word.sid || token.sid === word.sid) over(word.sid, store.state.status === 'unknown' ? 'signed_out' : word.reason)
+      if (!token || !word.sid || token.sid === word.sid) over(store.state.status === 'unknown' ? 'signed_out' : word.reason)
     } else {
       const next = tokenOf(word.tokens, { wall: word.at, steady: performance.now() })
-      const isOld = next.sid === ended || (token?.sid === next.sid && token.left() > next.left())
+      const isOld = token?.sid === next.sid && token.left() > next.left()
       // A tab that has signed out comes back with a sign-in, not with a refresh that was under way somewhere.
       if (isOld || (!word.signedIn && store.state.status === 'signed_out')) return
       if (word.signedIn) epoch++
@@ -57,9 +55,8 @@ export function createSession ({ name, refresh, userOf }: Deps) {
     store.signedIn(user)
   }
 
-  function over (sid: string | null, reason: SignedOut['reason']): void {
+  function over (reason: SignedOut['reason']): void {
     epoch++
-    ended = token?.sid ?? sid
     token = null
     clearTimeout(timer)
     store.signedOut(reason)
@@ -107,7 +104,7 @@ export function createSession ({ name, refresh, userOf }: Deps) {
   /** A cookie that is gone from under a running page is the end of its session; a page that has just been opened finds out that it had none. */
   function lose (code: 'session_ended' | 'no_session'): void {
     const sid = token?.sid ?? null
-    over(sid, code === 'no_session' && !sid ? 'signed_out' : 'session_ended')
+    over(code === 'no_session' && !sid ? 'signed_out' : 'session_ended')
     if (sid) tabs.tell({ type: 'ended', sid, reason: 'session_ended' })
   }
 
@@ -146,7 +143,7 @@ export function createSession ({ name, refresh, userOf }: Deps) {
     /** Signed out, here. */
     end (): void {
       const sid = token?.sid ?? null
-      over(sid, 'signed_out')
+      over('signed_out')
       tabs.tell({ type: 'ended', sid, reason: 'signed_out' })
     },
     /** The user as the service has just described them. */
