@@ -100,6 +100,7 @@ t.test('tabs follow whoever signs in, and a refresh that was on its way does not
   const call = second!.fetch(verify).then(({ status }) => status)
   await refresh.arrived()
   const signingIn = auth.signIn(other)
+  await Promise.race([signingIn, new Promise(resolve => setTimeout(resolve, 1000))]) // it does not overtake the refresh
   refresh.go()
   const user = await signingIn
   t.equal(await call, 200)
