@@ -160,6 +160,19 @@ t.test('a session that was ended on another device is told once, whichever calls
   t.equal(auth.signedOut[1]!.reason, 'session_ended', 'as when it is ended from its own list')
 })
 
+t.test('a sign-out that a database was away for is repeated, although the cookie went with the first answer', async t => {
+  const { b, auth } = await signedInTab(t, url)
+  let authorization = ''
+  b.wire(async (request, goOn) => {
+    if (!isTo(request, 'POST /v1/auth/logout') || !b.jar.delete('__Host-rt')) return await goOn()
+    authorization = request.headers.get('authorization')!
+    return problem(503, 'database_unavailable', { 'retry-after': '0' })
+  })
+  await auth.signOut()
+  t.match(auth.signedOut, [{ reason: 'signed_out' }])
+  await t.resolves(until(async () => (await fetch(`${url}/v1/auth/verify`, { headers: { authorization } })).status === 401))
+})
+
 t.test('errors have the codes of the service, and a wrong password is no reason to refresh', async t => {
   const { b, auth, credentials } = await signedInTab(t, url)
   t.match(await failure(auth.signIn({ ...credentials, password: 'wrong' })), { name: 'AuthError', code: 'invalid_credentials', status: 401, requestId: /./ })

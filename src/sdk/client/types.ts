@@ -41,7 +41,7 @@ export type Auth = {
   signUp: (account: { email: string, password: string, name?: string }) => Promise<{ status: 'created', user: User } | { status: 'check_email' }>
   /** @param credentials with `remember: false` the browser forgets the session when it closes */
   signIn: (credentials: { email: string, password: string, remember?: boolean, scope?: string }) => Promise<User>
-  /** When it throws, nothing has changed: the session goes on. */
+  /** When it throws, the session has not ended: the page still has its token, and can try again. */
   signOut: () => Promise<void>
   /** Of this user, on every device. */
   signOutEverywhere: () => Promise<void>
