@@ -38,6 +38,8 @@ export type Context = VerifierContext & {
 
 export type OpenContext = {
   ctx: Context
+  /** For the metrics. */
+  connections: () => { total: number, idle: number, waiting: number }
   /** Stops what keeps itself current, and closes the database. */
   close: () => Promise<void>
 }
@@ -48,6 +50,7 @@ export type Settled = { config: Config, databaseUrl: string, keyEncryptionKey: K
 /** Opens the (migrated) database, loads keys, endings and clients, tests the hashing module; the caches keep themselves current. */
 export async function openContext ({ config, databaseUrl, keyEncryptionKey, log, clock = systemClock }: Settled): Promise<OpenContext> {
   const { db, pool, close: closeDatabase } = openDatabase(databaseUrl, { log })
+  const connections = () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount })
   const passwords = new Passwords(config)
   const revocations = new Revocations({ db, log, feedCursor: config.feedCursor })
   const clients = new Clients({ db, log })
@@ -74,7 +77,7 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
       passwords.selfTest(),
       retryUnavailable(async () => await jobs.learn(EMAIL_QUEUE)),
     ])
-    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs, limits, breached }, close }
+    return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs, limits, breached }, connections, close }
   } catch (error) {
     await close()
     throw error

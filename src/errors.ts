@@ -48,6 +48,8 @@ type Extra = {
   errors?: FieldError[]
   /** Sent as Retry-After. Every 429 and 503 carries one. */
   retryAfterSeconds?: number
+  /** In the metrics, where more is known than the caller is told. */
+  countAs?: 'reuse'
   cause?: unknown
 }
 

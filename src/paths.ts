@@ -2,3 +2,4 @@
 const root = new URL('../', import.meta.url)
 
 export const migrationsFolder = new URL('prisma/migrations/', root)
+export const packageFile = new URL('package.json', root)

@@ -7,7 +7,9 @@ import { portFault, StartError } from './errors.ts'
 import { Tally } from './http/tally.ts'
 import { localUrl } from './lib/local-url.ts'
 import type { Log } from './log.ts'
-import { readingOf, type Reading } from './metrics/reading.ts'
+import { watchProcess } from './metrics/process.ts'
+import { readingOf, type Connections, type Jobs } from './metrics/read.ts'
+import type { Reading } from './metrics/reading.ts'
 import type { Database } from './prepare-database.ts'
 
 /** What is in flight must be done by then; a platform kills soon after (requirement M2). */
@@ -44,7 +46,9 @@ export async function startServer ({ config, log, database, port = config.port, 
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
   const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
   try {
-    const { ctx, mail } = database ? await openFull(config, log, database, opened, leaving.signal) : { ctx: await openVerifier(config, log, opened), mail: () => null }
+    const { ctx, jobs, connections }: Opening = database ? await openFull(config, log, database, opened, leaving.signal) : { ctx: await openVerifier(config, log, opened) }
+    const observed = config.metricsPort > 0 ? watchProcess(config) : null
+    opened.push(() => observed?.stop())
     if (readyFirst) await isReady(ctx)
     const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally })
     await app.listen({ port, host: config.host })
@@ -58,7 +62,7 @@ export async function startServer ({ config, log, database, port = config.port, 
     }
     return {
       url: localUrl(config.host, (app.server.address() as AddressInfo).port),
-      reading: () => readingOf(ctx, tally, mail()),
+      reading: () => ({ ...observed?.read(), ...readingOf({ ctx, tally, jobs: jobs?.(), connections: connections?.() }) }),
       stop: async () => {
         draining.abort()
         log.info('draining')
@@ -76,16 +80,18 @@ export async function startServer ({ config, log, database, port = config.port, 
   }
 }
 
+type Opening = { ctx: VerifierContext, jobs?: () => Jobs, connections?: () => Connections }
+
 /** Loaded only here: a node with MODE=verifier has no database, and must not carry what it takes to have one. */
-async function openFull (config: Config, log: Log, database: Database, opened: Opened, leaving: AbortSignal) {
+async function openFull (config: Config, log: Log, database: Database, opened: Opened, leaving: AbortSignal): Promise<Opening> {
   const [{ openContext }, { startJobs }] = await Promise.all([import('./context.ts'), import('./jobs/runner.ts')])
-  const { ctx, close } = await openContext({ config, log, ...database })
+  const { ctx, connections, close } = await openContext({ config, log, ...database })
   opened.push(close)
-  const { mail, stop } = await startJobs(ctx)
+  const { read: jobs, stop } = await startJobs(ctx)
   opened.push(stop)
   // While requests are still answered: what a job needs to finish and what they need add up to no more than the longer of the two.
   leaving.addEventListener('abort', () => { stop() })
-  return { ctx, mail }
+  return { ctx, jobs, connections }
 }
 
 async function openVerifier (config: Config, log: Log, opened: Opened): Promise<VerifierContext> {

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:cluster'
-import { combine, type Reading } from '../metrics/reading.ts'
+import { combine, countedIn, type Reading } from '../metrics/reading.ts'
 import type { ToPrimary, ToWorker } from './messages.ts'
 
 const ANSWER_WITHIN_MS = 2_000
@@ -7,7 +7,7 @@ const ANSWER_WITHIN_MS = 2_000
 /** Asks the workers for their readings, and keeps what those that have gone had counted: a counter never falls. */
 export class WorkerReadings {
   readonly #last = new Map<Worker, Reading>()
-  #gone: Reading['requests'] = []
+  #gone: Reading = {}
   #asked = 0
   #reading: Promise<Reading[]> | undefined
 
@@ -20,8 +20,8 @@ export class WorkerReadings {
   async #readAll (workers: readonly Worker[]): Promise<Reading[]> {
     const read = ++this.#asked
     const readings = await Promise.all(workers.map(async worker => await this.#ask(worker, read)))
-    const [first, ...rest] = readings.filter(reading => reading !== null)
-    return first ? [{ ...first, requests: [...first.requests, ...this.#gone] }, ...rest] : []
+    const heard = readings.filter(reading => reading !== null)
+    return heard.length > 0 ? [...heard, this.#gone] : []
   }
 
   /** What it had counted since it was last asked is lost with it. */
@@ -29,7 +29,7 @@ export class WorkerReadings {
     const last = this.#last.get(worker)
     if (!last) return
     this.#last.delete(worker)
-    this.#gone = combine([last, { ...last, requests: this.#gone }]).requests
+    this.#gone = combine([this.#gone, countedIn(last)])
   }
 
   /** Null when it ended meanwhile. */

@@ -1,5 +1,5 @@
 import fastifyJwt from '@fastify/jwt'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { VerifierContext } from '../context.ts'
 import { ACCESS_TYP, isAccessClaims, isInTime, LEEWAY_SECONDS, type AccessClaims } from '../core/tokens/access-token.ts'
@@ -8,6 +8,7 @@ import { USER_SCOPES } from '../core/tokens/scopes.ts'
 import { VerifiedTokens } from '../core/tokens/verified-tokens.ts'
 import { AppError } from '../errors.ts'
 import { bearerToken } from './bearer.ts'
+import type { Verdict } from './tally.ts'
 
 declare module '@fastify/jwt' {
   interface FastifyJWT { payload: AccessClaims, user: AccessClaims }
@@ -101,9 +102,9 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
     const { claims, kid } = known
     if (keyring.find('at', kid) && isInTime(claims, clock.now() / 1000)) {
       const { revision } = revocations
-      if (known.revision === revision) return claims
-      if (!revocations.isRevoked(claims, kid)) {
+      if (known.revision === revision || !revocations.isRevoked(claims, kid)) {
         known.revision = revision
+        app.tally.verified('accepted', 'hit')
         return claims
       }
     }
@@ -116,19 +117,35 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
     const known = recall(token)
     if (known) return known
     const header = parseCompact(token)
-    if (!header || header.typ !== ACCESS_TYP) throw new AppError('invalid_token')
-    const { key, fresh } = await keyring.findFresh('at', header.kid)
-    if (!key && !fresh) throw new AppError('database_unavailable', { retryAfterSeconds: 2 })
+    if (!header || header.typ !== ACCESS_TYP) throw refusal('malformed')
+    let found
+    // A relay that does not know the keys says so.
+    try { found = await keyring.findFresh('at', header.kid) } catch (error) { throw counted('unavailable', error) }
+    const { key, fresh } = found
+    if (!key && !fresh) throw counted('unavailable', new AppError('database_unavailable', { retryAfterSeconds: 2 }))
+    if (!key) throw refusal('unknown_key')
     // One key, one algorithm (RFC 8725 §3.1): an RSA key would also verify PS256.
-    if (!key || key.alg !== header.alg) throw new AppError('invalid_token')
+    if (key.alg !== header.alg) throw refusal('invalid')
     const caller = request.user
     request.presentedToken = token
     let claims: unknown
-    try { claims = await request.jwtVerify() } catch (cause) { throw new AppError('invalid_token', { cause }) } finally { request.user = caller }
+    try { claims = await request.jwtVerify() } catch (cause) { throw refusal((cause as FastifyError).code === 'FST_JWT_AUTHORIZATION_TOKEN_EXPIRED' ? 'expired' : 'invalid', cause) } finally { request.user = caller }
     const { revision } = revocations
-    if (!isAccessClaims(claims, expected) || revocations.isRevoked(claims, header.kid)) throw new AppError('invalid_token')
+    if (!isAccessClaims(claims, expected)) throw refusal('invalid')
+    if (revocations.isRevoked(claims, header.kid)) throw refusal('revoked')
     verified.remember(token, { claims, kid: header.kid, revision })
+    app.tally.verified('accepted')
     return claims
+  }
+
+  /** Whoever sent it learns that it is refused, and whoever runs this why, in numbers. */
+  function refusal (verdict: Verdict, cause?: unknown): AppError {
+    return counted(verdict, new AppError('invalid_token', { cause }))
+  }
+
+  function counted<E> (verdict: Verdict, error: E): E {
+    app.tally.verified(verdict)
+    return error
   }
 }, { name: 'authenticate' })
 

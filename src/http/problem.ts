@@ -33,6 +33,7 @@ export const sendProblem = (request: FastifyRequest, reply: FastifyReply, error:
 /** What every form of error shares: the log line, Retry-After and the challenge. */
 export function sendError (request: FastifyRequest, reply: FastifyReply, error: AppError, type: string, body: object): FastifyReply {
   const { status } = error
+  request.refusedFor = error.extra.countAs ?? error.code
   if (status === 500) request.log.error({ code: error.code, err: error.extra.cause ?? error }, 'request failed')
   // Expected under load and in an outage, when there are many: one short line each.
   else if (status > 500) request.log.warn({ code: error.code, ...(error.extra.cause instanceof Error && { cause: error.extra.cause.message.slice(0, 200) }) }, 'request refused')

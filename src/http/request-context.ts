@@ -1,13 +1,22 @@
 import fp from 'fastify-plugin'
-import type { Tally } from './tally.ts'
+import type { Attempt, Outcome, Tally } from './tally.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { tally: Tally }
+  interface FastifyContextConfig {
+    /** What of the metrics its outcomes are counted as. */
+    attempt?: Attempt
+  }
+  interface FastifyRequest {
+    /** Why it was refused, once it was. */
+    refusedFor: Exclude<Outcome, 'ok'> | null
+  }
 }
 
 /** Every answer names its request, so that a user's report and a log line find each other: one line a request. */
 export const requestContext = fp<{ leaving: AbortSignal, tally: Tally }>(async (app, { leaving, tally }) => {
   app.decorate('tally', tally)
+  app.decorateRequest('refusedFor', null)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     // A client that keeps its connection must move on before this process closes it under a request.
@@ -17,8 +26,9 @@ export const requestContext = fp<{ leaving: AbortSignal, tally: Tally }>(async (
   // Nothing in this line can hold a secret, and looking for one costs as much as the line.
   const lines = app.log.child({}, { redact: [] } as object)
   app.addHook('onResponse', (request, reply, done) => {
-    const { url: route } = request.routeOptions // made anew each time it is asked for
-    tally.count(request.method, route, reply.statusCode)
+    const { url: route, config: { attempt } } = request.routeOptions // made anew each time it is asked for
+    tally.count(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
+    if (attempt) tally.attempted(attempt, reply.statusCode < 400 ? 'ok' : request.refusedFor ?? 'internal')
     lines.info({ reqId: request.id, method: request.method, route, status: reply.statusCode, address: request.ip, ms: Math.round(reply.elapsedTime) }, 'request')
     done()
   })

@@ -1,8 +1,27 @@
-export type RequestCount = { method: string, route: string, status: string, count: number }
+import type { ErrorCode } from '../errors.ts'
+import { Histogram, type Distribution } from '../lib/histogram.ts'
+
+type RequestCount = { method: string, route: string, status: string, count: number }
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 const NO_ROUTE = '(none)'
 const STATUSES = ['0xx', '1xx', '2xx', '3xx', '4xx', '5xx']
+const SECONDS = [0.005, 0.025, 0.1, 0.5, 2.5]
+const TOKEN_BYTES = [512, 768, 1024, 1536, 2048, 4096]
+
+/** What came of an attempt: `ok`, the code of its error, or `reuse`, where that error says less than is known here. */
+export type Outcome = 'ok' | 'reuse' | ErrorCode
+/** What a route may be an attempt at; those it mostly ends with are there from the start, so that the first one is an increase. */
+const ATTEMPTS = {
+  sign_ins: ['ok', 'invalid_credentials', 'email_not_verified', 'too_many_requests', 'login_busy', 'database_unavailable', 'internal'],
+  refreshes: ['ok', 'session_ended', 'reuse', 'no_session', 'too_many_requests', 'database_unavailable', 'internal'],
+} as const satisfies Record<string, readonly Outcome[]>
+export type Attempt = keyof typeof ATTEMPTS
+
+/** What became of a token that was verified. `unavailable`: nobody could be asked about its key. */
+export const VERDICTS = ['accepted', 'malformed', 'unknown_key', 'invalid', 'expired', 'revoked', 'unavailable'] as const
+export type Verdict = typeof VERDICTS[number]
+const none = (): Record<Verdict, number> => ({ accepted: 0, malformed: 0, unknown_key: 0, invalid: 0, expired: 0, revoked: 0, unavailable: 0 })
 
 /**
  * What is counted as it happens, to be read by whoever scrapes. A request pays for a look-up in a Map; what a caller can
@@ -13,20 +32,45 @@ export class Tally {
   openStreams = (): number => 0
   /** Access tokens that were issued near the limit of their size. */
   largeTokens = 0
-  /** By method and route, how many answers of each class. */
-  readonly #answers = new Map<string, number[]>()
+  /** Bytes of the access tokens that were issued. */
+  readonly tokenBytes = new Histogram(TOKEN_BYTES)
+  /** By whether a cache of verified tokens answered, and by outcome. */
+  readonly verifications = { hit: none(), miss: none() }
+  /** By method and route, how many answers of each class, and how long they took. */
+  readonly #answers = new Map<string, { classes: number[], seconds: Histogram }>()
+  readonly #attempts = Object.fromEntries(Object.entries(ATTEMPTS).map(([attempt, outcomes]) =>
+    [attempt, new Map<Outcome, number>(outcomes.map(outcome => [outcome, 0]))])) as Record<Attempt, Map<Outcome, number>>
 
-  count (method: string, route: string | undefined, status: number): void {
+  count (method: string, route: string | undefined, status: number, seconds: number): void {
     const key = `${METHODS.has(method) ? method : 'other'} ${route ?? NO_ROUTE}`
-    let classes = this.#answers.get(key)
-    if (!classes) this.#answers.set(key, classes = STATUSES.map(() => 0))
-    classes[Math.trunc(status / 100)]! += 1
+    let answers = this.#answers.get(key)
+    if (!answers) this.#answers.set(key, answers = { classes: STATUSES.map(() => 0), seconds: new Histogram(SECONDS) })
+    answers.classes[Math.trunc(status / 100)]! += 1
+    answers.seconds.observe(seconds)
   }
 
+  attempted (attempt: Attempt, outcome: Outcome): void {
+    const outcomes = this.#attempts[attempt]
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+
+  verified (verdict: Verdict, cache: 'hit' | 'miss' = 'miss'): void { this.verifications[cache][verdict]++ }
+
   get requests (): RequestCount[] {
-    return [...this.#answers].flatMap(([key, classes]) => {
-      const [method, route] = key.split(' ') as [string, string]
+    return [...this.#answers].flatMap(([key, { classes }]) => {
+      const { method, route } = partsOf(key)
       return classes.flatMap((count, index) => count === 0 ? [] : [{ method, route, status: STATUSES[index]!, count }])
     })
   }
+
+  get durations (): { method: string, route: string, seconds: Distribution }[] {
+    return [...this.#answers].map(([key, { seconds }]) => ({ ...partsOf(key), seconds: seconds.read() }))
+  }
+
+  outcomes (attempt: Attempt): [Outcome, number][] { return [...this.#attempts[attempt]] }
+}
+
+function partsOf (key: string): { method: string, route: string } {
+  const [method, route] = key.split(' ') as [string, string]
+  return { method, route }
 }

@@ -6,6 +6,7 @@ export type Delivery = 'cookie' | 'body'
 
 /** A refresh token goes into the cookie or into the body, never into both. */
 export function tokensAnswer (reply: FastifyReply, tokens: IssuedTokens, delivery: Delivery) {
+  reply.server.tally.tokenBytes.observe(tokens.accessToken.length)
   if (tokens.large) reply.server.tally.largeTokens++
   if (delivery === 'cookie') setSessionCookie(reply, tokens.refreshToken, tokens.refreshMaxAge)
   return {

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
-import type { Job } from '../core/jobs/jobs.ts'
-import { DEAD_EMAIL_QUEUE, EMAIL_QUEUE, HOUSEKEEPING_QUEUE } from '../core/jobs/queues.ts'
+import type { Attempts, Job, QueueCounts } from '../core/jobs/jobs.ts'
+import { EMAIL_QUEUE, HOUSEKEEPING_QUEUE } from '../core/jobs/queues.ts'
 import { startLoop } from '../core/loop.ts'
 import type { Mail } from '../core/mail/mail.ts'
 import { loadTemplates } from '../core/mail/templates.ts'
@@ -14,33 +14,40 @@ const MAIL_POLL_SECONDS = 2
 const HOUSEKEEPING_POLL_SECONDS = 60
 const COUNT_EVERY_MS = 30_000
 
-/** Of the whole cluster; `dead` is tried no more. Null where it was not counted. */
-type MailCounts = { waiting: number, dead: number } | null
+/** For the metrics. */
+type JobsReading = {
+  /** Of the whole cluster; empty where it could not be counted. */
+  queues: readonly QueueCounts[]
+  attempts: ReadonlyMap<string, Attempts>
+  /** When this process last did all of the housekeeping, in milliseconds; null: not yet. */
+  keptHouseAt: number | null
+}
 
 /**
  * What this process does beside answering: its share of the jobs, and purges.
  * @returns how to stop it: nothing new is begun, what is being done is finished
  * @throws StartError where a template of mail does not do
  */
-export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SECONDS } = {}): Promise<{ mail: () => MailCounts, stop: () => Promise<void> }> {
+export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SECONDS } = {}): Promise<{ read: () => JobsReading, stop: () => Promise<void> }> {
   const templates = await loadTemplates(ctx.config.mailTemplates)
   const transport = openTransport(ctx.config)
   const deps = { ...ctx, templates, transport }
   const purging = startPurging(ctx)
+  let keptHouseAt: number | null = null
+  let queues: readonly QueueCounts[] = []
   ctx.jobs.start([
     { queue: EMAIL_QUEUE, pollSeconds: mailPollSeconds, work: async (job: Job<Mail>) => await sendMail(deps, job) },
-    { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => await keepHouse(ctx, signal) },
+    { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => {
+      await keepHouse(ctx, signal)
+      keptHouseAt = ctx.clock.now()
+    } },
   ])
-  let mail: MailCounts = null
   const counting = startLoop(1_000, async () => {
-    try {
-      const [waiting = 0, dead = 0] = await ctx.jobs.waiting([EMAIL_QUEUE, DEAD_EMAIL_QUEUE])
-      mail = { waiting, dead }
-    } catch { mail = null }
+    try { queues = await ctx.jobs.counts() } catch { queues = [] }
     return COUNT_EVERY_MS
   })
   return {
-    mail: () => mail,
+    read: () => ({ queues, attempts: ctx.jobs.attempts, keptHouseAt }),
     stop: async () => {
       purging.stop()
       counting.stop()

@@ -1,41 +1,35 @@
-import type { Context, VerifierContext } from '../context.ts'
-import type { RequestCount, Tally } from '../http/tally.ts'
+import type { Distribution } from '../lib/histogram.ts'
+import { families, type Family, type FamilyName } from './families.ts'
 
-/** Mail of the whole cluster: waiting to be sent, and `dead`, which is tried no more. Null where it was not counted. */
-export type MailCounts = { waiting: number, dead: number } | null
-
-/** What one process has to say when it is asked. */
-export type Reading = { stalenessSeconds: number, entries: number, streams: number, largeTokens: number, breachChecksFailed: number, keysAgeSeconds: number, requests: RequestCount[], mail: MailCounts }
-
-export const readingOf = ({ clock, revocations, keyring, breached }: Pick<VerifierContext, 'clock' | 'revocations' | 'keyring'> & Partial<Pick<Context, 'breached'>>, tally: Tally, mail: MailCounts): Reading => ({
-  // The database's time against this node's clock: a clock that is behind must not make the feed look fresher than now.
-  stalenessSeconds: revocations.ready ? Math.max(0, clock.now() / 1000 - revocations.asOf) : Infinity,
-  entries: revocations.size,
-  streams: tally.openStreams(),
-  largeTokens: tally.largeTokens,
-  keysAgeSeconds: (performance.now() - keyring.readAt) / 1000,
-  breachChecksFailed: breached?.failures ?? 0,
-  requests: tally.requests,
-  mail,
-})
+/** `labels`: the values, in the order of the family's names. */
+export type Sample = { labels: readonly string[], value: number | Distribution }
+/** What one process has to say when it is asked. A family that it cannot speak of is absent: zero would be a lie. */
+export type Reading = Partial<Record<FamilyName, readonly Sample[]>>
 
 /** Several processes as one node: what is late is as late as with the latest, what is counted adds up. */
 export function combine (readings: readonly Reading[]): Reading {
-  const most = (pick: (reading: Reading) => number) => Math.max(0, ...readings.map(pick))
-  const sums = new Map<string, RequestCount>()
-  for (const request of readings.flatMap(({ requests }) => requests)) {
-    const key = `${request.method} ${request.route} ${request.status}`
-    sums.set(key, { ...request, count: request.count + (sums.get(key)?.count ?? 0) })
+  const combined: Reading = {}
+  for (const [name, { combine: how }] of Object.entries(families) as [FamilyName, Family][]) {
+    const said = readings.flatMap(reading => reading[name] && reading[name].length > 0 ? [reading[name]] : [])
+    if (said.length === 0) continue
+    if (how === 'one' || said.length === 1) { combined[name] = said[0]!; continue }
+    const together = new Map<string, Sample>()
+    for (const { labels, value } of said.flat()) {
+      const key = labels.join('\n')
+      const before = together.get(key)
+      together.set(key, before ? { labels, value: merge(how, before.value, value) } : { labels, value })
+    }
+    combined[name] = [...together.values()]
   }
-  return {
-    stalenessSeconds: most(reading => reading.stalenessSeconds),
-    entries: most(reading => reading.entries),
-    streams: readings.reduce((sum, { streams }) => sum + streams, 0),
-    largeTokens: readings.reduce((sum, { largeTokens }) => sum + largeTokens, 0),
-    keysAgeSeconds: most(reading => reading.keysAgeSeconds),
-    breachChecksFailed: readings.reduce((sum, { breachChecksFailed }) => sum + breachChecksFailed, 0),
-    requests: [...sums.values()],
-    // Of the cluster, whoever counted it.
-    mail: readings.find(({ mail }) => mail !== null)?.mail ?? null,
-  }
+  return combined
+}
+
+/** What only ever grows, and must not fall when the process that counted it goes. */
+export const countedIn = (reading: Reading): Reading =>
+  Object.fromEntries(Object.entries(reading).filter(([name]) => families[name as FamilyName].type !== 'gauge'))
+
+function merge (how: 'sum' | 'max' | 'min', a: number | Distribution, b: number | Distribution): number | Distribution {
+  if (typeof a === 'number' && typeof b === 'number') return how === 'sum' ? a + b : Math[how](a, b)
+  if (typeof a === 'number' || typeof b === 'number') throw new TypeError('a number and a distribution')
+  return { bounds: a.bounds, counts: a.counts.map((count, at) => count + b.counts[at]!), sum: a.sum + b.sum }
 }

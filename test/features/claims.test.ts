@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { exposition } from '../../src/metrics/exposition.ts'
-import { readingOf } from '../../src/metrics/reading.ts'
+import { readingOf } from '../../src/metrics/read.ts'
 import { newClient, post } from '../helpers/oauth.ts'
 import { PASSWORD, world, type World } from '../helpers/world.ts'
 
@@ -66,7 +66,7 @@ t.test('nothing that a user sends at sign-up, at sign-in or about themselves bec
 t.test('a token near the limit is counted where whoever runs the service can see it', async t => {
   const w = await world(t)
   const { id, email } = await w.signUp()
-  const large = () => /^stateless_auth_large_tokens_total (\d+)$/m.exec(exposition(readingOf(w.ctx, w.app.tally, null)))?.[1]
+  const large = () => /^stateless_auth_large_tokens_total (\d+)$/m.exec(exposition(readingOf({ ctx: w.ctx, tally: w.app.tally })))?.[1]
   const { refresh_token: token } = await w.signIn(email)
   t.equal(large(), '0')
   await grant(w, id, { roles: Array.from({ length: 45 }, (_, at) => `project-${at}:writer`) })

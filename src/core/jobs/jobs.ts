@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fromPrisma, PgBoss, type JobResult, type JobWithMetadata } from 'pg-boss'
 import type { Db, Pool } from '../../db/client.ts'
 import type { Log } from '../../log.ts'
-import { SCHEMA } from './queues.ts'
+import { QUEUES, SCHEMA } from './queues.ts'
 
 /** `attempt` counts from 1; `last`: a failure now is for good; `signal`: this node stops, or the job has taken too long. */
 export type Job<T> = { id: string, data: T, attempt: number, last: boolean, signal: AbortSignal }
@@ -13,6 +13,11 @@ export class HopelessJob extends Error {
 }
 
 export type Worker<T extends object> = { queue: string, pollSeconds: number, work: (job: Job<T>) => Promise<void> }
+
+/** How many jobs of a queue there are in the whole cluster; `failed` are those tried no more that are still kept. */
+export type QueueCounts = { queue: string, queued: number, failed: number }
+/** How many attempts at jobs of a queue ended how, in this process; `given_up` are tried no more. */
+export type Attempts = { completed: number, failed: number, given_up: number }
 
 /** What is being done when a node stops may take this long; then it is given back, and another node does it. */
 const FINISH_WITHIN_MS = 5_000
@@ -31,6 +36,7 @@ export class Jobs {
   readonly #boss: PgBoss
   readonly #stopping = new AbortController()
   #starting: Promise<void> | undefined
+  readonly attempts = new Map<string, Attempts>()
 
   constructor ({ pool, log }: { pool: Pool, log: Log }) {
     this.#log = log
@@ -80,14 +86,18 @@ export class Jobs {
   }
 
   async #workOn ({ queue, pollSeconds, work }: Worker<any>): Promise<void> {
+    const attempts: Attempts = { completed: 0, failed: 0, given_up: 0 }
+    this.attempts.set(queue, attempts)
     // One at a time, so that a node that dies leaves one mail in doubt, not a batch of them; and after one the next at once.
     const self = await this.#boss.work(queue, { pollingIntervalSeconds: pollSeconds, batchSize: 1, includeMetadata: true, perJobResults: true }, async (jobs: JobWithMetadata<any>[]): Promise<JobResult[]> => {
       this.#boss.notifyWorker(self)
       return await Promise.all(jobs.map(async ({ id, data, retryCount, retryLimit, signal }) => {
         try {
           await work({ id, data, attempt: retryCount + 1, last: retryCount >= retryLimit, signal: AbortSignal.any([signal, this.#stopping.signal]) })
+          attempts.completed++
           return { id, status: 'completed' as const }
         } catch (error) {
+          attempts[error instanceof HopelessJob || retryCount >= retryLimit ? 'given_up' : 'failed']++
           return { id, status: error instanceof HopelessJob ? 'deadletter' as const : 'failed' as const, output: { message: (error as Error).message.slice(0, 500) } }
         }
       }))
@@ -101,10 +111,10 @@ export class Jobs {
     return sum
   }
 
-  /** How many jobs wait in each of these queues, as the cluster counted them at most half a minute ago. */
-  async waiting (queues: readonly string[]): Promise<number[]> {
-    const counted = new Map((await this.#sender.getQueues([...queues])).map(({ name, queuedCount }) => [name, queuedCount]))
-    return queues.map(name => counted.get(name) ?? 0)
+  /** As the cluster counted them at most half a minute ago. */
+  async counts (): Promise<QueueCounts[]> {
+    const counted = new Map((await this.#sender.getQueues(QUEUES.map(({ name }) => name))).map(queue => [queue.name, queue]))
+    return QUEUES.map(({ name }) => ({ queue: name, queued: counted.get(name)?.queuedCount ?? 0, failed: counted.get(name)?.failedCount ?? 0 }))
   }
 
   /** What is being done is finished first, for a while. Stopping twice is stopping once. Never rejects: what could not be given back expires. */

@@ -7,7 +7,7 @@ import { startLoop } from '../loop.ts'
 import { generateKey, privatePem, publicPem } from './generate.ts'
 import type { PublicKeys, PublishedKey } from './public-keys.ts'
 import { rotateSigningKey, type Rotation } from './rotate.ts'
-import { isPublished, keyToSignWith, leadSecondsOf, missingKeys, refreshEveryMs, slotAt, type KeyUse } from './schedule.ts'
+import { isPublished, KEY_USES, keyToSignWith, leadSecondsOf, missingKeys, refreshEveryMs, slotAt, type KeyUse } from './schedule.ts'
 import { sealKey, unsealKey } from './sealing.ts'
 import { insertKey, loadKeys, rewrapKey, type KeyRow } from './store.ts'
 
@@ -94,6 +94,13 @@ export class Keyring implements PublicKeys {
     })
     if (!key) throw new Error(`no usable ${use} key for ${unixSeconds}`)
     return key
+  }
+
+  /** For the metrics, in seconds: how old the key is that signs now, and how long its slot still lasts. */
+  ages (): { use: KeyUse, age: number, untilNext: number }[] {
+    const now = this.now
+    const { keySlotSeconds } = this.#deps.settings
+    return KEY_USES.map(use => ({ use, age: now - this.signingKey(use, now).createdAt, untilNext: (slotAt(now, keySlotSeconds) + 1) * keySlotSeconds - now }))
   }
 
   /** What the JWKS shows: keys in use, keys whose tokens still live, and the next slot's. */

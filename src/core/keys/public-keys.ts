@@ -20,4 +20,6 @@ export type PublicKeys = {
   /** As `find`, after a look at the source when the kid is unknown. `fresh` tells "no such key" from "could not look". */
   findFresh: (use: 'at', kid: string) => Promise<{ key: PublishedKey | undefined, fresh: boolean }>
   published: () => readonly PublishedKey[]
+  /** For the metrics; only where keys are made. */
+  ages?: () => { use: string, age: number, untilNext: number }[]
 }

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { AppError } from '../../errors.ts'
+import { Histogram } from '../../lib/histogram.ts'
 
 /**
  * How many hashes may run at once in one process: one core is left for everything else, and the workers of a machine share
@@ -8,6 +9,8 @@ import { AppError } from '../../errors.ts'
 export const hashConcurrency = (workers: number): number => Math.max(1, Math.floor((availableParallelism() - 1) / workers))
 const MAX_WAIT_MS = 2_000
 const MAX_PER_BUCKET = 8
+const WAIT_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2]
+const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
 type Job = () => Promise<void>
 
@@ -23,10 +26,14 @@ export class Admission {
   #waiting = 0
   /** Moving average of what one hash takes. */
   #hashMs = 20
+  /** For the metrics, in seconds: how long those waited that had a turn, and how long that took. */
+  readonly waited = new Histogram(WAIT_SECONDS)
+  readonly took = new Histogram(HASH_SECONDS)
 
   constructor (concurrency = hashConcurrency(1)) { this.#concurrency = concurrency }
 
   get waiting (): number { return this.#waiting }
+  get running (): number { return this.#running }
 
   /**
    * @param bucket whom the job is counted against: an address
@@ -40,7 +47,11 @@ export class Admission {
       throw new AppError('login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
     }
     return await new Promise<T>((resolve, reject) => {
-      const job: Job = () => work().then(resolve, reject)
+      const askedAt = performance.now()
+      const job: Job = () => {
+        this.waited.observe((performance.now() - askedAt) / 1000)
+        return work().then(resolve, reject)
+      }
       if (this.#running < this.#concurrency) { this.#start(job); return }
       queue.push(job)
       this.#buckets.set(bucket, queue)
@@ -62,7 +73,9 @@ export class Admission {
     const startedAt = performance.now()
     job().finally(() => {
       this.#running--
-      this.#hashMs = 0.9 * this.#hashMs + 0.1 * (performance.now() - startedAt)
+      const ms = performance.now() - startedAt
+      this.took.observe(ms / 1000)
+      this.#hashMs = 0.9 * this.#hashMs + 0.1 * ms
       const next = this.#next()
       if (next) this.#start(next)
     })

@@ -26,6 +26,8 @@ export class Passwords {
   }
 
   get waiting (): number { return this.#admission.waiting }
+  /** For the metrics. */
+  get queue (): Pick<Admission, 'waiting' | 'running' | 'waited' | 'took'> { return this.#admission }
 
   /** Hashes and verifies once with the real parameters: a native module that does not work here stops the start. */
   async selfTest (): Promise<void> {

@@ -45,6 +45,7 @@ export async function oauthRoutes (instance: FastifyInstance, { ctx }: { ctx: Co
     const client = await requireClient(ctx, request, request.body)
     if (grantType !== 'client_credentials') throw new AppError('unsupported_grant_type')
     const { token, expiresIn, scope } = await grantClientCredentials(ctx, client, asked)
+    app.tally.tokenBytes.observe(token.length)
     return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresIn, scope }
   })
   app.post('/oauth2/revoke', {

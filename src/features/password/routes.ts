@@ -19,7 +19,7 @@ export async function passwordRoutes (instance: FastifyInstance, { ctx }: { ctx:
   const app = typed(instance)
 
   app.post('/v1/auth/login', {
-    config: { auth: 'none', limit: 'sign-in', sameSiteOnly: true },
+    config: { auth: 'none', limit: 'sign-in', sameSiteOnly: true, attempt: 'sign_ins' },
     schema: {
       operationId: 'login',
       summary: 'Sign in with a password',

@@ -31,7 +31,7 @@ export async function refresh (deps: Deps, token: string, { shared, source }: { 
     await endReusedSession(deps, { ...session, gen }, source)
     log.warn({ event: 'refresh.reuse', sub: session.sub, sid: session.sid, gen }, 'a spent refresh token came back; its session was ended')
   }
-  if (spent.outcome !== 'ok') throw new AppError('session_ended')
+  if (spent.outcome !== 'ok') throw new AppError('session_ended', spent.outcome === 'reuse' ? { countAs: 'reuse' } : {})
   if (spent.late > 0) log.info({ event: 'refresh.late', sub: session.sub, sid: session.sid, gen, late: spent.late }, 'refreshed later than the grace')
   return issueGeneration(deps, session, { gen: spent.gen + 1, granted: spent, issuedAt: spent.spentAt, now: spent.now })
 }

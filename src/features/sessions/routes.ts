@@ -22,7 +22,7 @@ export async function sessionRoutes (instance: FastifyInstance, { ctx }: { ctx: 
   const app = typed(instance)
 
   app.post('/v1/auth/refresh', {
-    config: { auth: 'refresh_token', limit: 'session', sameSiteOnly: true },
+    config: { auth: 'refresh_token', limit: 'session', sameSiteOnly: true, attempt: 'refreshes' },
     schema: {
       operationId: 'refresh',
       summary: 'Exchange the refresh token for the next pair',
