@@ -37,10 +37,7 @@ export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SEC
   let queues: readonly QueueCounts[] = []
   ctx.jobs.start([
     { queue: EMAIL_QUEUE, pollSeconds: mailPollSeconds, work: async (job: Job<Mail>) => await sendMail(deps, job) },
-    { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => {
-      await keepHouse(ctx, signal)
-      keptHouseAt = ctx.clock.now()
-    } },
+    { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => await keepHouse(ctx, signal).then(() => { keptHouseAt = ctx.clock.now() }) },
   ])
   const counting = startLoop(1_000, async () => {
     try { queues = await ctx.jobs.counts() } catch { queues = [] }

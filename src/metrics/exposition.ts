@@ -19,7 +19,10 @@ function family (name: FamilyName, samples: readonly Sample[]): string[] {
 /** Each bucket has those below it, too. */
 function distribution (name: string, pairs: [string, string][], { bounds, counts, sum }: Distribution): string[] {
   let below = 0
-  const buckets = counts.map((count, at) => line(`${name}_bucket`, [...pairs, ['le', String(bounds[at] ?? '+Inf')]], below += count))
+  const buckets = counts.map((count, at) => {
+    below += count
+    return line(`${name}_bucket`, [...pairs, ['le', String(bounds[at] ?? '+Inf')]], below)
+  })
   return [...buckets, line(`${name}_sum`, pairs, sum), line(`${name}_count`, pairs, below)]
 }
 
