@@ -1,4 +1,4 @@
-import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { randomUUID } from 'node:crypto'
 import type { Context, VerifierContext } from './context.ts'
 import { healthRoutes } from './features/health/routes.ts'
@@ -27,10 +27,11 @@ import { refuseBytes, refuseUrl } from './http/unreadable.ts'
  * @param draining aborted once the node was told to stop: it is not ready any more
  * @param leaving aborted once this process was: its connections shall move on, to another node or to the worker that takes its place
  * @param tally where requests are counted
+ * @param spans where they are traced
  */
 export async function buildApp (
   ctx: Context | VerifierContext,
-  { draining = new AbortController().signal, leaving = draining, tally = new Tally() }: { draining?: AbortSignal, leaving?: AbortSignal, tally?: Tally } = {}
+  { draining = new AbortController().signal, leaving = draining, tally = new Tally(), spans = null }: { draining?: AbortSignal, leaving?: AbortSignal, tally?: Tally, spans?: FastifyPluginAsync | null } = {}
 ): Promise<FastifyInstance> {
   const { config } = ctx
   const app = Fastify({
@@ -55,6 +56,8 @@ export async function buildApp (
     if (url !== '*') routes.set(url, new Set([...routes.get(url) ?? [], ...[method].flat()]))
   })
 
+  // First, so that all others run within the span.
+  if (spans) await app.register(spans)
   await app.register(routeRules)
   await app.register(problems)
   await app.register(requestContext, { leaving, tally })

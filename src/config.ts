@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 import { addressRange, boolean, integer, keyEncryptionKeys, list, mailbox, mailUrl, oneOf, origin, postgresUrl, processes, publicUrl, redisUrl, text, upstreamUrl, type Parse } from './config-values.ts'
+import { readOtel, type Otel } from './config-otel.ts'
 import { StartError } from './errors.ts'
 
 type Variable<T> = { name: string, parse: Parse<T>, default: string | undefined, secret?: true, doc: string }
@@ -61,6 +62,8 @@ export type Config = Readonly<Omit<Values, 'publicUrl' | 'tokenAudience' | 'requ
   docs: boolean
   drainSeconds: number
   production: boolean
+  /** By OpenTelemetry's own variables, docs/metrics.md. */
+  otel: Otel
   /** What development makes laxer, each in a few words. Empty in production. */
   relaxations: readonly string[]
 }>
@@ -89,8 +92,9 @@ export function loadConfig (env: Environment, readFile: (path: string) => string
     else values[property] = result.value
   }
   const production = env['NODE_ENV'] === 'production'
-  const config = derive(values as Values, production)
-  faults.push(...contradictions(config, 'publicUrl' in values))
+  const { otel, faults: otelFaults } = readOtel(env)
+  const config = derive(values as Values, production, otel)
+  faults.push(...otelFaults, ...contradictions(config, 'publicUrl' in values))
   if (faults.length > 0) throw new ConfigError(faults)
   return Object.freeze(config)
 
@@ -114,7 +118,7 @@ export function printableConfig (config: Config): Record<string, string> {
   }))
 }
 
-function derive (values: Values, production: boolean): Config {
+function derive (values: Values, production: boolean, otel: Otel): Config {
   const embedded = values.mode === 'full' && values.databaseUrl === undefined && !production
   const requireVerifiedEmail = values.requireVerifiedEmail ?? !embedded
   const publicUrl = values.publicUrl ?? `http://localhost:${values.port || 3000}`
@@ -137,6 +141,7 @@ function derive (values: Values, production: boolean): Config {
     docs: values.docs ?? !production,
     drainSeconds: values.drainSeconds ?? (embedded ? 0 : 3),
     production,
+    otel,
     relaxations,
   }
 }
@@ -169,7 +174,8 @@ function contradictions (config: Config, publicUrlGiven: boolean): string[] {
 function typos (env: Environment): string[] {
   const known = Object.values(variables).flatMap(({ name, secret }) => secret ? [name, `${name}_FILE`] : [name])
   return Object.keys(env).flatMap(name => {
-    if (known.includes(name) || name.startsWith('npm_')) return []
+    // OpenTelemetry's are many, and its packages read them.
+    if (known.includes(name) || /^(npm_|OTEL_)/.test(name)) return []
     const meant = known.find(candidate => candidate === name.toUpperCase() || (candidate.length >= 7 && distance(candidate, name.toUpperCase()) <= 2))
     return meant === undefined ? [] : [`${name} is not a setting; did you mean ${meant}?`]
   })

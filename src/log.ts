@@ -16,10 +16,15 @@ function standardOutput (): DestinationStream {
  * JSON lines. Bodies are never logged and of a URL only the path is: tokens and passwords travel in the rest.
  * The redaction below is a second lock behind that.
  * `worker` says on each line which of several processes behind one port it was.
+ * `also` is given each line that is written, and `mixin` adds to each.
  */
-export function createLog ({ logLevel, worker }: Pick<Config, 'logLevel'> & { worker?: number }, to: DestinationStream = standardOutput()): Log {
+export function createLog (
+  { logLevel, worker }: Pick<Config, 'logLevel'> & { worker?: number },
+  { write, also, mixin }: { write?: (line: string) => void, also?: (line: string) => void, mixin?: () => object } = {}
+): Log {
   return pino({
     level: logLevel,
+    ...mixin && { mixin },
     base: worker === undefined ? null : { worker },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: label => ({ level: label }) },
@@ -29,5 +34,11 @@ export function createLog ({ logLevel, worker }: Pick<Config, 'logLevel'> & { wo
       req: request => ({ method: request.method, path: String(request.url).split('?', 1)[0]!.slice(0, 200), address: request.ip }),
       res: reply => ({ status: reply.statusCode }),
     },
-  }, to)
+  }, streamTo(write, also))
+}
+
+function streamTo (write?: (line: string) => void, also?: (line: string) => void): DestinationStream {
+  if (write) return { write }
+  const output = standardOutput()
+  return also ? { write: line => { output.write(line); also(line) } } : output
 }

@@ -20,6 +20,8 @@ const READY_WITHIN_MS = 10_000
 
 export type ServerSettings = {
   config: Config, log: Log
+  /** Where requests are traced. */
+  spans?: NonNullable<Parameters<typeof buildApp>[1]>['spans']
   /** Null with MODE=verifier. */
   database: Database | null
   port?: number
@@ -41,7 +43,7 @@ export type Server = {
 type Opened = (() => Promise<void> | void)[]
 
 /** From a prepared database, or an upstream, to a listening service. What was opened before a failure is closed again. */
-export async function startServer ({ config, log, database, port = config.port, readyFirst = false }: ServerSettings): Promise<Server> {
+export async function startServer ({ config, log, database, spans = null, port = config.port, readyFirst = false }: ServerSettings): Promise<Server> {
   const opened: Opened = []
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
   const [draining, leaving, tally] = [new AbortController(), new AbortController(), new Tally()]
@@ -50,7 +52,7 @@ export async function startServer ({ config, log, database, port = config.port, 
     const observed = config.metricsPort > 0 ? watchProcess(config) : null
     opened.push(() => observed?.stop())
     if (readyFirst) await isReady(ctx)
-    const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally })
+    const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally, spans })
     await app.listen({ port, host: config.host })
       .catch((error: NodeJS.ErrnoException) => { throw portFault(error, { host: config.host, port, setting: 'PORT' }) })
 

@@ -5,12 +5,12 @@ import type { Config } from '../config.ts'
 import { hashConcurrency } from '../core/passwords/admission.ts'
 import { portFault } from '../errors.ts'
 import { localUrl } from '../lib/local-url.ts'
-import { createLog } from '../log.ts'
 import { listenForMetrics } from '../metrics/listener.ts'
 import type { Database } from '../prepare-database.ts'
 import { announce } from './announce.ts'
 import type { Environment } from './command.ts'
 import type { Settled, ToPrimary, ToWorker } from './messages.ts'
+import { observe } from './observe.ts'
 import { configFrom } from './settings.ts'
 import { nextStop, onHangUp } from './signals.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -22,7 +22,7 @@ import { WorkerReadings } from './worker-readings.ts'
  * @returns the exit code, once it was told to stop
  */
 export async function lead (config: Config, env: Environment): Promise<number> {
-  const log = createLog(config)
+  const { log, stop: endTelemetry } = await observe(config)
   const stopping = nextStop()
   const opened: (() => Promise<void> | void)[] = []
   const closeAll = async () => { for (const close of opened.toReversed()) await close() }
@@ -63,6 +63,7 @@ export async function lead (config: Config, env: Environment): Promise<number> {
     }
   } finally {
     await closeAll()
+    await endTelemetry()
   }
   log.info('stopped')
   return 0

@@ -1,13 +1,13 @@
 import type { Config } from '../config.ts'
-import { createLog } from '../log.ts'
 import { listenForMetrics } from '../metrics/listener.ts'
 import { startServer, type Server } from '../server.ts'
 import { announce } from './announce.ts'
+import { observe } from './observe.ts'
 import { nextStop, onHangUp } from './signals.ts'
 
 /** @returns the exit code, once it was told to stop */
 export async function serveAlone (config: Config): Promise<number> {
-  const log = createLog(config)
+  const { log, requests: spans, stop: endTelemetry } = await observe(config)
   const stopping = nextStop()
   onHangUp(() => log.info('SIGHUP is for WORKERS, which it restarts one after the other; a single process goes on'))
   const opened: (() => Promise<void> | void)[] = []
@@ -18,12 +18,13 @@ export async function serveAlone (config: Config): Promise<number> {
     if (database) opened.push(database.stop)
     const serving: Server[] = []
     opened.push(await listenForMetrics({ config, log, read: async () => serving.map(server => server.reading()) }))
-    const server = await startServer({ config, log, database })
+    const server = await startServer({ config, log, database, spans })
     serving.push(server)
     opened.push(server.stop)
     announce(server.url, config, log)
   } catch (error) {
     await closeAll()
+    await endTelemetry()
     throw error
   }
   await stopping
@@ -31,5 +32,6 @@ export async function serveAlone (config: Config): Promise<number> {
   nextStop().then(() => process.exit(130))
   await closeAll()
   log.info('stopped')
+  await endTelemetry()
   return 0
 }

@@ -1,8 +1,8 @@
 import cluster from 'node:cluster'
 import type { Config } from '../config.ts'
-import { createLog } from '../log.ts'
 import { startServer, type Server } from '../server.ts'
 import type { Order, Settled, ToPrimary, ToWorker } from './messages.ts'
+import { observe } from './observe.ts'
 import { onHangUp, STOPPING } from './signals.ts'
 
 /**
@@ -13,9 +13,9 @@ export async function work (config: Config): Promise<number> {
   const self = cluster.worker!
   for (const signal of STOPPING) process.on(signal, () => {})
   onHangUp(() => {})
-  const log = createLog({ ...config, worker: self.id })
   const settled = Promise.withResolvers<Settled>()
   const order = Promise.withResolvers<Order>()
+  const observed = observe(config, { worker: self.id })
   const tell = (message: ToPrimary) => { if (process.connected) process.send!(message, () => {}) }
   let server: Server | undefined
   process.on('message', (message: ToWorker) => {
@@ -28,19 +28,21 @@ export async function work (config: Config): Promise<number> {
     self.exitedAfterDisconnect = true
     order.resolve('retire')
   })
+  const { log, requests: spans, stop: endTelemetry } = await observed
   try {
     tell({ event: 'started' })
     const first = await Promise.race([settled.promise, order.promise])
     if (typeof first === 'string') return 0
     // What the configuration leaves open comes from the primary; the rest is read anew with each worker.
     const database = first.database && { databaseUrl: config.databaseUrl ?? first.database.databaseUrl, keyEncryptionKey: config.keyEncryptionKey ?? first.database.keyEncryptionKey }
-    server = await startServer({ ...first, config, log, database })
+    server = await startServer({ ...first, config, log, database, spans })
     log.info({ pid: process.pid }, 'serving')
     tell({ event: 'serving' })
     await (await order.promise === 'stop' ? server.stop() : server.retire())
     log.info('done')
     return 0
   } finally {
+    await endTelemetry()
     if (process.connected) process.disconnect()
   }
 }

@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import type { Log } from '../log.ts'
+import { isTraced } from '../trace.ts'
 import { Prisma, PrismaClient } from './generated/client.ts'
 import { isConflict, isUnavailable } from './faults.ts'
+import { traceStatements } from './traced.ts'
 
 /** What a store works on: a database, or a transaction in it. Stores speak SQL through it: one call is one round trip. */
 export type Db = Prisma.TransactionClient
@@ -33,6 +35,7 @@ export function openDatabase (url: string, { log }: { log: Log }): Database {
     keepAlive: true,
     application_name: 'stateless-auth',
   })
+  if (isTraced()) pool.on('connect', traceStatements)
   // Without a listener, losing an idle connection would end the process.
   pool.on('error', error => log.warn({ err: error.message }, 'database connection lost'))
   const db = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false, onConnectionError: () => {} }) })

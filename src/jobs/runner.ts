@@ -5,6 +5,7 @@ import { startLoop } from '../core/loop.ts'
 import type { Mail } from '../core/mail/mail.ts'
 import { loadTemplates } from '../core/mail/templates.ts'
 import { openTransport } from '../core/mail/transport.ts'
+import { traced } from '../trace.ts'
 import { keepHouse } from './housekeeping.ts'
 import { startPurging } from './purge.ts'
 import { sendMail } from './send-mail.ts'
@@ -36,8 +37,8 @@ export async function startJobs (ctx: Context, { mailPollSeconds = MAIL_POLL_SEC
   let keptHouseAt: number | null = null
   let queues: readonly QueueCounts[] = []
   ctx.jobs.start([
-    { queue: EMAIL_QUEUE, pollSeconds: mailPollSeconds, work: async (job: Job<Mail>) => await sendMail(deps, job) },
-    { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => await keepHouse(ctx, signal).then(() => { keptHouseAt = ctx.clock.now() }) },
+    { queue: EMAIL_QUEUE, pollSeconds: mailPollSeconds, work: async (job: Job<Mail>) => await traced({ name: `mail ${job.data.kind}`, attributes: { attempt: job.attempt }, root: true }, async () => await sendMail(deps, job)) },
+    { queue: HOUSEKEEPING_QUEUE, pollSeconds: HOUSEKEEPING_POLL_SECONDS, work: async ({ signal }: Job<object>) => await traced({ name: 'housekeeping', root: true }, async () => await keepHouse(ctx, signal)).then(() => { keptHouseAt = ctx.clock.now() }) },
   ])
   const counting = startLoop(1_000, async () => {
     try { queues = await ctx.jobs.counts() } catch { queues = [] }

@@ -6,6 +6,7 @@ import type { Templates } from '../core/mail/templates.ts'
 import type { Transport } from '../core/mail/transport.ts'
 import { actionTtlSeconds, issueEmailChangeToken, issueResetToken, issueVerificationToken } from '../core/tokens/action-token.ts'
 import { findForMail, type MailRecord } from '../core/users/store.ts'
+import { traced } from '../trace.ts'
 
 type Deps = Pick<Context, 'db' | 'keyring' | 'config' | 'log'> & { templates: Templates, transport: Transport }
 
@@ -26,7 +27,7 @@ export async function sendMail (deps: Deps, { id, data: mail, attempt, last }: J
   // The same for every attempt, so that a mailbox can fold what was sent twice by a node that died between sending and saying so.
   const messageId = `<${id}@${new URL(config.publicUrl).hostname}>`
   try {
-    await transport.send({ messageId, to: letter.to, subject, text, html, language })
+    await traced({ name: 'send mail', kind: 'client' }, async () => await transport.send({ messageId, to: letter.to, subject, text, html, language }))
     log.info({ job: id, mail: mail.kind, attempt }, 'mail sent')
   } catch (error) {
     const fault = { job: id, mail: mail.kind, attempt, err: (error as Error).message }

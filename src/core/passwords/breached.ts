@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Log } from '../../log.ts'
+import { traced } from '../../trace.ts'
 
 const PATIENCE_MS = 1_000
 /** A range has about a thousand lines of 40 bytes, padded or not. */
@@ -24,7 +25,8 @@ export class BreachedPasswords {
   async has (password: string): Promise<boolean> {
     if (this.#source === null) return false
     const digest = hash('sha1', password.normalize('NFC')).toUpperCase()
-    try { return await this.#ask(this.#source, digest.slice(0, PREFIX), digest.slice(PREFIX)) } catch (error) {
+    const source = this.#source
+    try { return await traced({ name: 'ask for breaches', kind: 'client' }, async () => await this.#ask(source, digest.slice(0, PREFIX), digest.slice(PREFIX))) } catch (error) {
       this.failures++
       this.#log.warn({ err: (error as Error).message }, 'a password could not be checked against breaches')
       return false

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import argon2 from 'argon2'
 import { StartError } from '../../errors.ts'
+import { traced } from '../../trace.ts'
 import { Admission, hashConcurrency } from './admission.ts'
 import { foreignCheck } from './foreign/foreign.ts'
 import { parsePhc } from './phc.ts'
@@ -42,7 +43,7 @@ export class Passwords {
 
   /** @param salt 16 bytes that no other hash has and nobody can know before; random ones when left out */
   async hash (password: string, { bucket, signal }: Waiter, salt = randomBytes(16)): Promise<string> {
-    return await this.#admission.admit(bucket, signal, () => this.#hash(password.normalize('NFC'), salt))
+    return await traced({ name: 'hash password' }, async () => await this.#admission.admit(bucket, signal, () => this.#hash(password.normalize('NFC'), salt)))
   }
 
   /**
@@ -54,7 +55,7 @@ export class Passwords {
     const own = stored === null || parsePhc(stored) === null ? null : stored
     const foreign = stored === null || own !== null ? null : foreignCheck(stored, argon2.verify)
     const check = foreign ?? (async (candidate: string) => await argon2.verify(own ?? this.#dummy, candidate))
-    return await this.#admission.admit(bucket, signal, async () => {
+    return await traced({ name: 'verify password' }, async () => await this.#admission.admit(bucket, signal, async () => {
       const normal = password.normalize('NFC')
       let matched = await check(normal).catch(() => false)
       const asTyped = !matched && password !== normal && await check(password).catch(() => false)
@@ -64,7 +65,7 @@ export class Passwords {
       if (!matched || (own === null && !foreign)) return { ok: false }
       const renew = foreign !== null || asTyped || argon2.needsRehash(own!, this.#options)
       return { ok: true, rehash: renew ? await this.#hash(normal) : null }
-    })
+    }))
   }
 
   /** The module writes m,p,t; the PHC specification and every other reader want m,t,p. */
