@@ -122,7 +122,7 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
     // A relay that does not know the keys says so.
     try { found = await keyring.findFresh('at', header.kid) } catch (error) { throw counted('unavailable', error) }
     const { key, fresh } = found
-    if (!key && !fresh) throw counted('unavailable', new AppError('database_unavailable', { retryAfterSeconds: 2 }))
+    if (!key && !fresh) throw counted('unknown_key', new AppError('database_unavailable', { retryAfterSeconds: 2 }))
     if (!key) throw refusal('unknown_key')
     // One key, one algorithm (RFC 8725 §3.1): an RSA key would also verify PS256.
     if (key.alg !== header.alg) throw refusal('invalid')

@@ -11,14 +11,17 @@ const TOKEN_BYTES = [512, 768, 1024, 1536, 2048, 4096]
 
 /** What came of an attempt: `ok`, the code of its error, or `reuse`, where that error says less than is known here. */
 export type Outcome = 'ok' | 'reuse' | ErrorCode
-/** What a route may be an attempt at; those it mostly ends with are there from the start, so that the first one is an increase. */
+/**
+ * What a route may be an attempt at, and what is told apart of how it ends: there from the start, so that the first one is an increase.
+ * What is not in the list is `other`: mostly what was no attempt, such as a body of another form.
+ */
 const ATTEMPTS = {
-  sign_ins: ['ok', 'invalid_credentials', 'email_not_verified', 'too_many_requests', 'login_busy', 'database_unavailable', 'internal'],
-  refreshes: ['ok', 'session_ended', 'reuse', 'no_session', 'too_many_requests', 'database_unavailable', 'internal'],
-} as const satisfies Record<string, readonly Outcome[]>
+  sign_ins: ['ok', 'invalid_credentials', 'email_not_verified', 'too_many_requests', 'login_busy', 'database_unavailable', 'internal', 'other'],
+  refreshes: ['ok', 'session_ended', 'reuse', 'no_session', 'too_many_requests', 'database_unavailable', 'internal', 'other'],
+} as const satisfies Record<string, readonly (Outcome | 'other')[]>
 export type Attempt = keyof typeof ATTEMPTS
 
-/** What became of a token that was verified. `unavailable`: nobody could be asked about its key. */
+/** What became of a token that was verified. `unavailable`: this node has no keys at all. */
 export const VERDICTS = ['accepted', 'malformed', 'unknown_key', 'invalid', 'expired', 'revoked', 'unavailable'] as const
 export type Verdict = typeof VERDICTS[number]
 const none = (): Record<Verdict, number> => ({ accepted: 0, malformed: 0, unknown_key: 0, invalid: 0, expired: 0, revoked: 0, unavailable: 0 })
@@ -39,7 +42,7 @@ export class Tally {
   /** By method and route, how many answers of each class, and how long they took. */
   readonly #answers = new Map<string, { classes: number[], seconds: Histogram }>()
   readonly #attempts = Object.fromEntries(Object.entries(ATTEMPTS).map(([attempt, outcomes]) =>
-    [attempt, new Map<Outcome, number>(outcomes.map(outcome => [outcome, 0]))])) as Record<Attempt, Map<Outcome, number>>
+    [attempt, new Map<Outcome | 'other', number>(outcomes.map(outcome => [outcome, 0]))])) as Record<Attempt, Map<Outcome | 'other', number>>
 
   count (method: string, route: string | undefined, status: number, seconds: number): void {
     const key = `${METHODS.has(method) ? method : 'other'} ${route ?? NO_ROUTE}`
@@ -51,7 +54,8 @@ export class Tally {
 
   attempted (attempt: Attempt, outcome: Outcome): void {
     const outcomes = this.#attempts[attempt]
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    const told = outcomes.has(outcome) ? outcome : 'other'
+    outcomes.set(told, outcomes.get(told)! + 1)
   }
 
   verified (verdict: Verdict, cache: 'hit' | 'miss' = 'miss'): void { this.verifications[cache][verdict]++ }
@@ -67,7 +71,7 @@ export class Tally {
     return [...this.#answers].map(([key, { seconds }]) => ({ ...partsOf(key), seconds: seconds.read() }))
   }
 
-  outcomes (attempt: Attempt): [Outcome, number][] { return [...this.#attempts[attempt]] }
+  outcomes (attempt: Attempt): [outcome: string, count: number][] { return [...this.#attempts[attempt]] }
 }
 
 function partsOf (key: string): { method: string, route: string } {
