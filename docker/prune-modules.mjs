@@ -17,6 +17,9 @@ keepOnly('@prisma/client/runtime', ['client.js', 'query_compiler_fast_bg.postgre
 keepOnly('argon2', ['package.json', 'LICENSE', 'argon2.cjs', 'prebuilds'])
 keepOnly('argon2/prebuilds', [`${process.platform}-${process.arch}`])
 
+// Each of OpenTelemetry's packages has its code three times; Node loads build/src. Of three signals two are exported.
+for (const name of readdirSync(join(root, '@opentelemetry'))) for (const form of ['esm', 'esnext']) drop(`@opentelemetry/${name}/build/${form}`)
+
 // Types, and what only installing or building needs.
 for (const name of ['.bin', '.package-lock.json', '@types', 'undici-types', 'type-fest', 'node-addon-api', 'cross-env', '@epic-web', 'zod/src']) drop(name)
 

@@ -76,6 +76,21 @@ t.test('proxies may be addresses, ranges and the names that the proxy library kn
   t.strictSame(load({ TRUSTED_PROXIES: '10.0.0.0/8, ::1,fd00::/8,loopback' }).trustedProxies, ['10.0.0.0/8', '::1', 'fd00::/8', 'loopback'])
 })
 
+t.test('OpenTelemetry\'s variables are let through, decide what is on, and stop the start where they could not work', async t => {
+  const otel = (env: Record<string, string>) => load(env).otel
+  t.strictSame(otel({}), { traces: false, logs: false })
+  t.strictSame(otel({ OTEL_SERVICE_NAME: 'auth', OTEL_RESOURCE_ATTRIBUTES: 'a=b', OTEL_BSP_SCHEDULE_DELAY: '100', OTEL_PROPAGATORS: 'tracecontext', OTEL_DOCS: 'x' }), { traces: false, logs: false })
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }
+  t.strictSame(otel(endpoint), { traces: true, logs: true })
+  t.strictSame(otel({ ...endpoint, OTEL_LOGS_EXPORTER: 'none' }), { traces: true, logs: false })
+  t.strictSame(otel({ OTEL_TRACES_EXPORTER: 'otlp' }), { traces: true, logs: false })
+  t.strictSame(otel({ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'https://logs/v1/logs' }), { traces: false, logs: true })
+  t.strictSame(otel({ ...endpoint, OTEL_SDK_DISABLED: 'TRUE' }), { traces: false, logs: false })
+  t.strictSame(faults({ OTEL_TRACES_EXPORTER: 'jaeger' }), ['OTEL_TRACES_EXPORTER must be otlp or none'])
+  t.strictSame(faults({ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }), ['OTEL_EXPORTER_OTLP_ENDPOINT must be a URL of http or https'])
+  t.strictSame(faults({ ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }), ['OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf'])
+})
+
 t.test('values that contradict each other are refused', async t => {
   t.match(faults({ KEY_SLOT_SECONDS: '1199', JWKS_MAX_AGE_SECONDS: '300' }), [/^KEY_SLOT_SECONDS must be at least 4/])
   t.strictSame(faults({ PORT: '9464' }), ['METRICS_PORT must not be PORT'])

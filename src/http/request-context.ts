@@ -27,9 +27,10 @@ export const requestContext = fp<{ leaving: AbortSignal, tally: Tally }>(async (
   const lines = app.log.child({}, { redact: [] } as object)
   app.addHook('onResponse', (request, reply, done) => {
     const { url: route, config: { attempt } } = request.routeOptions // made anew each time it is asked for
-    tally.count(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
+    const ms = reply.elapsedTime
+    tally.count(request.method, route, reply.statusCode, ms / 1000)
     if (attempt) tally.attempted(attempt, reply.statusCode < 400 ? 'ok' : request.refusedFor ?? 'internal')
-    lines.info({ reqId: request.id, method: request.method, route, status: reply.statusCode, address: request.ip, ms: Math.round(reply.elapsedTime) }, 'request')
+    lines.info({ reqId: request.id, method: request.method, route, status: reply.statusCode, address: request.ip, ms: Math.round(ms) }, 'request')
     done()
   })
 }, { name: 'request-context' })

@@ -39,15 +39,20 @@ export class Tally {
   readonly tokenBytes = new Histogram(TOKEN_BYTES)
   /** By whether a cache of verified tokens answered, and by outcome. */
   readonly verifications = { hit: none(), miss: none() }
-  /** By method and route, how many answers of each class, and how long they took. */
-  readonly #answers = new Map<string, { classes: number[], seconds: Histogram }>()
+  /** By route and method, how many answers of each class, and how long they took. */
+  readonly #answers = new Map<string, Map<string, { classes: number[], seconds: Histogram }>>()
   readonly #attempts = Object.fromEntries(Object.entries(ATTEMPTS).map(([attempt, outcomes]) =>
     [attempt, new Map<Outcome | 'other', number>(outcomes.map(outcome => [outcome, 0]))])) as Record<Attempt, Map<Outcome | 'other', number>>
 
   count (method: string, route: string | undefined, status: number, seconds: number): void {
-    const key = `${METHODS.has(method) ? method : 'other'} ${route ?? NO_ROUTE}`
-    let answers = this.#answers.get(key)
-    if (!answers) this.#answers.set(key, answers = { classes: STATUSES.map(() => 0), seconds: new Histogram(SECONDS) })
+    let methods = this.#answers.get(route ?? NO_ROUTE)
+    if (!methods) this.#answers.set(route ?? NO_ROUTE, methods = new Map())
+    let answers = methods.get(method)
+    if (!answers) {
+      const known = METHODS.has(method) ? method : 'other'
+      answers = methods.get(known)
+      if (!answers) methods.set(known, answers = { classes: STATUSES.map(() => 0), seconds: new Histogram(SECONDS) })
+    }
     answers.classes[Math.trunc(status / 100)]! += 1
     answers.seconds.observe(seconds)
   }
@@ -61,20 +66,15 @@ export class Tally {
   verified (verdict: Verdict, cache: 'hit' | 'miss' = 'miss'): void { this.verifications[cache][verdict]++ }
 
   get requests (): RequestCount[] {
-    return [...this.#answers].flatMap(([key, { classes }]) => {
-      const { method, route } = partsOf(key)
-      return classes.flatMap((count, index) => count === 0 ? [] : [{ method, route, status: STATUSES[index]!, count }])
-    })
+    return this.#each().flatMap(({ method, route, classes }) =>
+      classes.flatMap((count, index) => count === 0 ? [] : [{ method, route, status: STATUSES[index]!, count }]))
   }
 
   get durations (): { method: string, route: string, seconds: Distribution }[] {
-    return [...this.#answers].map(([key, { seconds }]) => ({ ...partsOf(key), seconds: seconds.read() }))
+    return this.#each().map(({ method, route, seconds }) => ({ method, route, seconds: seconds.read() }))
   }
 
-  outcomes (attempt: Attempt): [outcome: string, count: number][] { return [...this.#attempts[attempt]] }
-}
+  #each () { return [...this.#answers].flatMap(([route, methods]) => [...methods].map(([method, answers]) => ({ method, route, ...answers }))) }
 
-function partsOf (key: string): { method: string, route: string } {
-  const [method, route] = key.split(' ') as [string, string]
-  return { method, route }
+  outcomes (attempt: Attempt): [outcome: string, count: number][] { return [...this.#attempts[attempt]] }
 }
