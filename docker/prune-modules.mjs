@@ -17,8 +17,9 @@ keepOnly('@prisma/client/runtime', ['client.js', 'query_compiler_fast_bg.postgre
 keepOnly('argon2', ['package.json', 'LICENSE', 'argon2.cjs', 'prebuilds'])
 keepOnly('argon2/prebuilds', [`${process.platform}-${process.arch}`])
 
-// Each of OpenTelemetry's packages has its code three times; Node loads build/src. Of three signals two are exported.
+// Each of OpenTelemetry's packages has its code three times, and Node loads build/src. Most of their names for things are drafts, which their packages spell themselves.
 for (const name of readdirSync(join(root, '@opentelemetry'))) for (const form of ['esm', 'esnext']) drop(`@opentelemetry/${name}/build/${form}`)
+for (const name of readdirSync(join(root, '@opentelemetry/semantic-conventions/dist'))) if (/^experimental|incubating/.test(name)) drop(`@opentelemetry/semantic-conventions/dist/${name}`)
 
 // Types, and what only installing or building needs.
 for (const name of ['.bin', '.package-lock.json', '@types', 'undici-types', 'type-fest', 'node-addon-api', 'cross-env', '@epic-web', 'zod/src']) drop(name)
