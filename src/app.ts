@@ -56,9 +56,9 @@ export async function buildApp (
     if (url !== '*') routes.set(url, new Set([...routes.get(url) ?? [], ...[method].flat()]))
   })
 
-  // First, so that all others run within the span.
-  if (spans) await app.register(spans)
   await app.register(routeRules)
+  // Before whatever sees a request, so that it happens within the span.
+  if (spans) await app.register(spans)
   await app.register(problems)
   await app.register(requestContext, { leaving, tally })
   await app.register(jsonBody)

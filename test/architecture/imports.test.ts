@@ -37,6 +37,8 @@ const plants: Record<string, [file: string, code: string]> = {
   'layer-features': ['src/features/planted/up.ts', "export { value } from '../../app.ts'"],
   'layer-jobs': ['src/jobs/planted.ts', "export { value } from '../http/problem.ts'"],
   'layer-metrics': ['src/metrics/planted.ts', "export { value } from '../core/users/store.ts'"],
+  'layer-telemetry': ['src/telemetry/planted.ts', "export { value } from '../core/users/store.ts'"],
+  'telemetry-on-demand': ['src/cli/planted-telemetry.ts', "export { value } from '../telemetry/start.ts'"],
   'layer-app': ['src/app.ts', "export { value } from './jobs/purge.ts'"],
   'layer-server': ['src/server.ts', "export { value } from './cli/main.ts'"],
   'layer-prepare-database': ['src/prepare-database.ts', "export { value } from './core/users/store.ts'"],
@@ -59,6 +61,7 @@ const plants: Record<string, [file: string, code: string]> = {
   'home-of-nodemailer': ['src/core/users/planted-mail.ts', "export { createTransport } from 'nodemailer'"],
   'home-of-pg-boss': ['src/core/users/planted-jobs.ts', "export { PgBoss } from 'pg-boss'"],
   'home-of-rate-limiter-flexible': ['src/core/users/planted-limits.ts', "export { RateLimiterPostgres } from 'rate-limiter-flexible'"],
+  'home-of-opentelemetry': ['src/core/users/planted-otel.ts', "export { trace } from '@opentelemetry/api'"],
   'home-of-pg': ['src/core/users/planted-pg.ts', "export { Pool } from 'pg'"],
   'home-of-generated-prisma': ['src/core/users/planted-prisma.ts', "export { value } from '../../db/generated/client.ts'"],
 }
@@ -73,10 +76,11 @@ const allowed: Record<string, string> = {
   'src/http/authenticate.ts': "export { default } from '@fastify/jwt'\nexport type { value } from '../context.ts'",
   'src/features/fine/routes.ts': "export type { FastifyInstance } from 'fastify'\nexport { value } from './rule.ts'\nexport type { Context } from '../../context.ts'",
   'src/features/fine/rule.ts': "export { value } from '../../core/users/store.ts'\nexport type { Db } from '../../db/client.ts'",
+  'src/cli/fine.ts': "export type { value } from '../telemetry/start.ts'\nexport const load = async () => await import('../telemetry/start.ts')",
   'src/core/sessions/store.ts': "export { value } from '../../db/generated/client.ts'",
 }
 
-const TARGETS = ['src/core/users/store.ts', 'src/http/problem.ts', 'src/features/other/rule.ts', 'src/jobs/purge.ts', 'src/cli/main.ts', 'src/lib/clock.ts',
+const TARGETS = ['src/telemetry/start.ts', 'src/core/users/store.ts', 'src/http/problem.ts', 'src/features/other/rule.ts', 'src/jobs/purge.ts', 'src/cli/main.ts', 'src/lib/clock.ts',
   'src/db/client.ts', 'src/db/generated/client.ts']
 
 t.test('no file of ours imports what its layer must not', async t => {
