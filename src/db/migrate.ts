@@ -22,30 +22,42 @@ export async function readMigrations (folder: URL): Promise<Migration[]> {
 
 /**
  * Applies what is pending and records it exactly as Prisma does. However many nodes start at once, one applies and the
- * others wait for it. A migration is one transaction: a node that dies in it leaves nothing behind.
+ * others wait for it. A migration is one transaction: a node that dies in it leaves nothing behind. Nothing outlives a transaction, lock
+ * and settings included: a pooler in transaction mode may hand the connection to somebody else after each.
  * @returns the names applied by this call
  */
 export async function migrateUp (url: string, migrations: readonly Migration[]): Promise<string[]> {
   return await withClient(url, async client => {
-    await client.query('SET lock_timeout = \'60s\'')
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK]).catch((cause: pg.DatabaseError) => {
-      if (cause.code === '55P03') throw new StartError('Another node has been migrating this database for a minute; try again when it has finished.', { cause })
-      throw cause
-    })
-    await client.query(`CREATE TABLE IF NOT EXISTS _prisma_migrations (
-      id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL,
-      logs TEXT, rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`)
     const applied: string[] = []
-    for (const { name, sql, checksum } of pending(migrations, await recorded(client))) {
+    for (;;) {
       await client.query('BEGIN')
-      await client.query('SET LOCAL lock_timeout = \'10s\'')
-      await client.query(sql)
-      await client.query('INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ($1, $2, clock_timestamp(), $3, 1)',
-        [randomUUID(), checksum, name])
+      await lockMigrations(client)
+      await client.query(`CREATE TABLE IF NOT EXISTS _prisma_migrations (
+        id VARCHAR(36) PRIMARY KEY NOT NULL, checksum VARCHAR(64) NOT NULL, finished_at TIMESTAMPTZ, migration_name VARCHAR(255) NOT NULL,
+        logs TEXT, rolled_back_at TIMESTAMPTZ, started_at TIMESTAMPTZ NOT NULL DEFAULT now(), applied_steps_count INTEGER NOT NULL DEFAULT 0)`)
+      // Read anew each time: between two transactions another node may have gone on.
+      const [next] = pending(migrations, await recorded(client))
+      if (next) {
+        await client.query('SET LOCAL lock_timeout = \'10s\'')
+        await client.query(next.sql)
+        await client.query('INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, applied_steps_count) VALUES ($1, $2, clock_timestamp(), $3, 1)',
+          [randomUUID(), next.checksum, next.name])
+      }
       await client.query('COMMIT')
-      applied.push(name)
+      if (!next) return applied
+      applied.push(next.name)
     }
-    return applied
+  })
+}
+
+/** Until the end of the transaction. */
+async function lockMigrations (client: pg.Client): Promise<void> {
+  // A pooler, or the role, may have set a time for requests.
+  await client.query('SET LOCAL statement_timeout = 0')
+  await client.query('SET LOCAL lock_timeout = \'60s\'')
+  await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]).catch((cause: pg.DatabaseError) => {
+    if (cause.code === '55P03') throw new StartError('Another node has been migrating this database for a minute; try again when it has finished.', { cause })
+    throw cause
   })
 }
 
@@ -87,7 +99,7 @@ async function withClient<T> (url: string, work: (client: pg.Client) => Promise<
     if (server.major < OLDEST_POSTGRES) throw new StartError(`PostgreSQL ${OLDEST_POSTGRES} or newer is needed; this server is ${server.major}.`)
     return await work(client)
   } finally {
-    // Ending the session releases the advisory lock, and rolls back what an error interrupted.
+    // Ending the connection rolls back what an error interrupted, and with it goes the lock.
     await client.end()
   }
 }

@@ -35,12 +35,12 @@ t.test('eight nodes that start at once on an empty database become one service',
 })
 
 // Processes never start in the same millisecond; these do.
-t.test('of twelve migrations at the same moment one is applied, and the others wait for it', async t => {
+t.test('of twelve that migrate at the same moment one applies each migration, and the others wait for it', async t => {
   const migrations = await readMigrations(migrationsFolder)
   for (let round = 0; round < 5; round++) {
     const database = await freshDatabase(t, { empty: true })
     const applied = await Promise.all(Array.from({ length: 12 }, async () => await migrateUp(database, migrations)))
-    t.strictSame(applied.filter(names => names.length > 0), [migrations.map(({ name }) => name)])
+    t.strictSame(applied.flat().sort(), migrations.map(({ name }) => name))
   }
 })
 

@@ -12,7 +12,15 @@ export type Counters = {
 /** Every node counts in the same place. Who counts here needs the database anyway: without it the count fails, and so does the request. */
 export const postgresCounters = (pool: Pool): Counters => ({
   counter: ({ name, points, seconds }) => new RateLimiterPostgres({
-    storeClient: pool, storeType: 'pool', tableName: 'rate_limit', tableCreated: true, clearExpiredByTimeout: false, keyPrefix: name, points, duration: seconds,
+    storeClient: unnamed(pool), storeType: 'pool', tableName: 'rate_limit', tableCreated: true, clearExpiredByTimeout: false, keyPrefix: name, points, duration: seconds,
   }),
   close: () => {},
+})
+
+/**
+ * The library names its statements, which are then kept by the connection. A pooler in transaction mode gives every transaction another
+ * connection, where the name is unknown, or means the statement of somebody else.
+ */
+const unnamed = (pool: Pool) => ({
+  query: async ({ text, values }: { text: string, values: unknown[] }) => await pool.query(text, values),
 })
