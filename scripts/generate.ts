@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { buildApp } from '../src/app.ts'
 import { loadConfig, variables } from '../src/config.ts'
@@ -32,7 +32,24 @@ ${rows.join('\n')}
 `
 }
 
+const CHART_SCHEMA = 'deploy/helm/stateless-auth/values.schema.json'
+/** What the chart itself sets, or has no use for. */
+const NOT_IN_THE_CHART = ['MODE', 'PORT', 'HOST', 'METRICS_PORT', 'DATA_DIR']
+
+/** The chart's own values are written by hand; which settings of the service it takes, and what they mean, is said in one place. */
+export async function renderChartSchema (): Promise<string> {
+  const schema = JSON.parse(await readFile(CHART_SCHEMA, 'utf8'))
+  const settings = Object.values(variables).filter(({ name, secret }) => !secret && !NOT_IN_THE_CHART.includes(name))
+  const properties = Object.fromEntries(settings.map(({ name, doc: description }) => [name, { description, type: ['string', 'integer', 'boolean'] as unknown }]))
+  Object.assign(properties['PUBLIC_URL']!, { type: 'string', pattern: '^https?://[^/]' })
+  // The grace period of the pods is made for it.
+  Object.assign(properties['DRAIN_SECONDS']!, { type: 'integer', minimum: 0, maximum: 8 })
+  schema.properties.config = { description: 'Generated from src/config.ts by `npm run generate`.', type: 'object', additionalProperties: false, required: ['PUBLIC_URL'], properties }
+  return `${JSON.stringify(schema, null, 2)}\n`
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await writeFile('openapi.yaml', await renderOpenapi())
   await writeFile('docs/configuration.md', renderConfigurationPage())
+  await writeFile(CHART_SCHEMA, await renderChartSchema())
 }
