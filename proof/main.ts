@@ -13,6 +13,7 @@ import { killNodes } from './variants/kill-nodes.ts'
 import { lostAnswers } from './variants/lost-answers.ts'
 import { postgresCrash } from './variants/postgres-crash.ts'
 import { rollingSigterm } from './variants/rolling-sigterm.ts'
+import { rollingUpgrade } from './variants/rolling-upgrade.ts'
 import { standbyPromoted } from './variants/standby-promoted.ts'
 import { truncate } from './variants/truncate.ts'
 
@@ -26,6 +27,7 @@ const variants: Record<string, Variant> = {
   'cut-off': cutOff,
   clocks,
   truncate,
+  'rolling-upgrade': rollingUpgrade,
 }
 const LONGEST_MS = { short: 120_000, long: 1_200_000 }
 

@@ -8,7 +8,8 @@ import type { Endings } from './endings.ts'
 /** One node and its place: whatever happens to the process, the next one listens where it did. */
 export type Place = {
   name: string, url: string
-  start: () => Promise<void>
+  /** @param main another release's, below this checkout */
+  start: (main?: string) => Promise<void>
   /** @returns how it ended */
   stop: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | NodeJS.Signals>
 }
@@ -19,12 +20,14 @@ export type ClusterOptions = {
   /** What differs from node to node: its way to the database, its clock. */
   envOf?: (index: number, databaseUrl: string) => Promise<Record<string, string>> | Record<string, string>
   postgres?: OwnPostgres
+  /** What the nodes run at first; this checkout when absent. */
+  main?: string
 }
 
 const NODES = 3
 
 /** Three nodes as in production, one PostgreSQL, HAProxy in front. */
-export async function startCluster (endings: Endings, { env = {}, envOf = () => ({}), postgres }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster (endings: Endings, { env = {}, envOf = () => ({}), postgres, main: first }: ClusterOptions = {}): Promise<Cluster> {
   const folder = await temporaryFolder(endings)
   const database = postgres ?? await ownPostgres(endings)
   const ports: number[] = []
@@ -41,8 +44,8 @@ export async function startCluster (endings: Endings, { env = {}, envOf = () => 
     places.push({
       name: `n${index + 1}`,
       url: `http://127.0.0.1:${port}`,
-      start: async () => {
-        const started = server = await startService({ databaseUrl: database.url, teardown: endings.teardown }, { env: own })
+      start: async main => {
+        const started = server = await startService({ databaseUrl: database.url, teardown: endings.teardown }, { env: own, ...(main !== undefined && { main }) })
         endings.teardown(() => { started.child.kill('SIGKILL') }) // at the end nobody waits for a drain
       },
       stop: async signal => {
@@ -54,7 +57,7 @@ export async function startCluster (endings: Endings, { env = {}, envOf = () => 
       },
     })
   }
-  await Promise.all(places.map(({ start }) => start()))
+  await Promise.all(places.map(({ start }) => start(first)))
   await balancer.start()
   return { url: balancer.url, places, postgres: database, env: { ...productionEnvironment(database.url), ...common } }
 }

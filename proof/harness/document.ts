@@ -49,7 +49,7 @@ export async function writeDocument (variants: Readonly<Record<string, Variant>>
 
 <!-- Written by \`npm run proof\`. -->
 
-${holds ? 'Every variant holds.' : '**Not every variant holds, or has been run.**'} Again: \`npm run proof\`; some variants: \`npm run proof -- kill-nodes clocks\`; in less than four minutes: \`npm run proof -- --short\`. It needs HAProxy and faketime (Debian's packages).
+${holds ? 'Every variant holds.' : '**Not every variant holds, or has been run.**'} Again: \`npm run proof\`; some variants: \`npm run proof -- kill-nodes clocks\`; in some five minutes: \`npm run proof -- --short\`. It needs HAProxy and faketime (Debian's packages).
 
 Three nodes and one PostgreSQL stand behind HAProxy. The load is an open loop of 200 requests a second (100 in the short form): 70 % verify, 15 % refresh, 10 % sign-in, 5 % sign-up, logout and
 logout-all, by users of apps, of pages, and of browsers with ten tabs that share one cookie and refresh at once or one shortly after the other. Load, nodes, database and balancer share
