@@ -47,6 +47,7 @@ t.test('what is for Prometheus\' operator is what it takes', async t => {
   for (const kind of ['ServiceMonitor', 'PrometheusRule']) {
     const { [kind]: Model } = await import(`${TOOLS}/models/node_modules/@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/${kind}.js`) as Record<string, new (data: object) => { validate: () => void }>
     const document = documents.find(document => document.kind === kind)
+    if (kind === 'PrometheusRule') t.strictSame(document.spec, parse(readFileSync('deploy/prometheus/alerts.yaml', 'utf8')), 'the very rules that promtool judges')
     t.doesNotThrow(() => new Model!(document).validate(), kind)
     t.throws(() => new Model!({ ...document, spec: { ...document.spec, selector: 1, groups: 1 } }).validate(), `${kind}: a fault is noticed`)
   }
