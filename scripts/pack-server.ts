@@ -43,4 +43,4 @@ export function packServer (out: string): void {
   renameSync(join(out, 'package-lock.json'), join(out, 'npm-shrinkwrap.json'))
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) packServer('dist-server')
+if (process.argv[1] === fileURLToPath(import.meta.url)) packServer('dist-release/stateless-auth-server')
