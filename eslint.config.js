@@ -1,7 +1,7 @@
 import neostandard from 'neostandard'
 
 export default [
-  ...neostandard({ ts: true, noJsx: true, ignores: ['dist/', 'dist-sdk/', 'src/db/generated/', 'src/sdk/client/generated/', '.tap/', '.data/', 'dist-server/', 'dist-release/'] }),
+  ...neostandard({ ts: true, noJsx: true, ignores: ['dist/', 'dist-sdk/', 'src/db/generated/', 'src/sdk/client/generated/', '.tap/', '.data/', 'dist-server/', 'dist-release/', 'docs/.vitepress/dist/', 'docs/.vitepress/cache/'] }),
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {

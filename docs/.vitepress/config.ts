@@ -31,7 +31,7 @@ export default defineConfig({
     },
   },
   // Pages outside docs/ find Vue where the site's own packages are.
-  vite: { resolve: { alias: [{ find: /^vue(\/server-renderer)?$/, replacement: `${import.meta.dirname}/../node_modules/vue$1` }] } },
+  vite: { esbuild: { tsconfigRaw: '{}' }, resolve: { alias: [{ find: /^vue(\/server-renderer)?$/, replacement: `${import.meta.dirname}/../node_modules/vue$1` }] } },
   themeConfig: {
     sidebar,
     outline: [2, 3],

@@ -10,7 +10,7 @@ const GROUPS: Record<string, Array<[file: string, text?: string]>> = {
   Begin: [['docs/quick-start.md', 'Quick start'], ['docs/spa.md', 'From a page or an app'], ['docs/services.md', 'From another service'], ['docs/operations.md', 'Operating it']],
   'How it behaves': [['docs/logout.md', 'What a logout does'], ['docs/two-tabs.md', 'Two tabs'], ['docs/tokens.md', 'Tokens'], ['docs/errors.md', 'Errors'], ['docs/proof.md', 'The proof']],
   'For apps and services': [
-    ['docs/client.md', 'Browser client'], ['examples/spa/README.md', 'Example: a page'], ['docs/verifier.md', 'Verifier for JavaScript'], ['docs/verify-in-other-languages.md', 'Other languages'],
+    ['docs/accounts.md', 'Accounts by mail'], ['docs/client.md', 'Browser client'], ['examples/spa/README.md', 'Example: a page'], ['docs/verifier.md', 'Verifier for JavaScript'], ['docs/verify-in-other-languages.md', 'Other languages'],
     ['docs/openapi.md', 'Generated clients'], ['deploy/gateways/README.md', 'Gateways'],
   ],
   'For operators': [

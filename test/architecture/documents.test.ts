@@ -35,9 +35,9 @@ t.test('every row of the standards names a test that is there', async t => {
   const rows = [...readFileSync('docs/standards.md', 'utf8').matchAll(/^\| (?!Specification|---)(.+?) \| (.+?) \| (.+) \|$/gm)]
   t.ok(rows.length >= 20)
   for (const [, specification, status, tests] of rows) {
-    t.match(status, /^(whole|part)\b/, specification)
+    t.match(status, /^(whole|part)\b/, specification!)
     const files = [...tests!.matchAll(/\]\(\.\.\/(test\/[^)]+\.ts)\)/g)].map(([, file]) => file!)
-    t.ok(files.length > 0 && files.every(file => existsSync(file)), specification)
+    t.ok(files.length > 0 && files.every(file => existsSync(file)), specification!)
   }
 })
 
@@ -56,7 +56,7 @@ t.test('every statement about another server has a source, and a commit where it
   const rows = page.split('\n').filter(line => line.startsWith('| ') && !/^\| (---|Server|\*\*this one|\| For)/.test(line) && !line.startsWith('| a project'))
   t.ok(rows.length >= 20)
   for (const row of rows) t.match(row, /\]\(https:\/\//, row.slice(0, 60))
-  for (const [, kind, ref] of page.matchAll(/github\.com\/[^/]+\/[^/]+\/(blob|tree)\/([^/)]+)/g)) t.match(ref, /^[0-9a-f]{40}$/, kind)
+  for (const [, kind, ref] of page.matchAll(/github\.com\/[^/]+\/[^/]+\/(blob|tree)\/([^/)]+)/g)) t.match(ref, /^[0-9a-f]{40}$/, kind!)
 })
 
 t.test('every table of the schema is in docs/state.md, with the one file that holds its SQL', async t => {
