@@ -28,13 +28,9 @@ export function packServer (out: string): void {
   for (const file of ['LICENSE', 'CHANGELOG.md']) cpSync(file, join(out, file))
   writeFileSync(join(out, 'README.md'), withoutOwnLinks(readFileSync('docs/packages.md', 'utf8')))
   const { version, description, license, type, engines, bin, dependencies, optionalDependencies } = root
-  const repository = process.env['GITHUB_REPOSITORY']
   writeFileSync(join(out, 'package.json'), JSON.stringify({
     name: SERVER, version, description, license, type, engines, bin,
-    // npm holds a provenance statement against it, so it is what the release runs in.
-    ...(repository !== undefined && { repository: { type: 'git', url: `git+https://github.com/${repository}.git` } }),
     files: ['dist', 'prisma/migrations', 'npm-shrinkwrap.json', 'CHANGELOG.md'],
-    publishConfig: { access: 'public', provenance: true },
     dependencies, optionalDependencies,
   }, null, 2) + '\n')
   // A service is installed as it was tested: what it depends on, and what that depends on, at the versions of our lock file.

@@ -25,22 +25,36 @@ export function releaseFaults ({ version, changelog, tags, changes, repository }
   ]
 }
 
+/** What is published, beside the server. */
+const SDKS: Record<string, (out: string) => void> = { 'stateless-auth-verifier': packSdk }
+
+/** npm holds the statement of provenance against `repository`, so that is where the release runs. */
+function forPublishing (folder: string, repository: string | undefined): string {
+  const file = join(folder, 'package.json')
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as object
+  const where = repository === undefined ? {} : { repository: { type: 'git', url: `git+https://github.com/${repository}.git` } }
+  writeFileSync(file, JSON.stringify({ ...manifest, ...where, publishConfig: { access: 'public', provenance: true } }, null, 2) + '\n')
+  return folder
+}
+
 /** @returns the tarballs, server first */
-export async function makeRelease (out: string): Promise<string[]> {
+async function makeRelease (out: string, repository: string | undefined): Promise<string[]> {
   rmSync(out, { recursive: true, force: true })
   mkdirSync(out, { recursive: true })
   const server = join(out, SERVER)
-  const verifier = join(out, 'stateless-auth-verifier')
   packServer(server)
-  packSdk(verifier)
-  const faults = await faultsOf(verifier)
+  const faults: string[] = []
+  for (const [name, pack] of Object.entries(SDKS)) {
+    pack(join(out, name))
+    faults.push(...await faultsOf(join(out, name)))
+  }
   for (const [name, optional] of [[`${SERVER}.cdx.json`, true], [`${SERVER}-image.cdx.json`, false]] as const) {
     const bom = bomOf(server, { optional })
     faults.push(...bomFaults(bom, server, { optional }).map(fault => `${name}: ${fault}`))
     writeFileSync(join(out, name), JSON.stringify(bom, null, 2) + '\n')
   }
   if (faults.length > 0) throw new Error(faults.join('\n'))
-  return [server, verifier].map(folder => tarballOf(folder, out))
+  return [SERVER, ...Object.keys(SDKS)].map(name => tarballOf(forPublishing(join(out, name), repository), out))
 }
 
 const git = (...args: string[]): string[] => execFileSync('git', args, { encoding: 'utf8' }).split('\n').filter(Boolean)
@@ -48,10 +62,9 @@ const git = (...args: string[]): string[] => execFileSync('git', args, { encodin
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const dryRun = process.argv.includes('--dry-run')
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-  const faults = releaseFaults({
-    version, changelog: readFileSync('CHANGELOG.md', 'utf8'), tags: git('tag', '--points-at', 'HEAD'), changes: git('status', '--porcelain'), repository: process.env['GITHUB_REPOSITORY'],
-  })
+  const repository = process.env['GITHUB_REPOSITORY']
+  const faults = releaseFaults({ version, changelog: readFileSync('CHANGELOG.md', 'utf8'), tags: git('tag', '--points-at', 'HEAD'), changes: git('status', '--porcelain'), repository })
   for (const fault of faults) console.error(dryRun ? `would stop a release: ${fault}` : fault)
   if (faults.length > 0 && !dryRun) process.exitCode = 1
-  else for (const tarball of await makeRelease('dist-release')) console.log(tarball)
+  else for (const tarball of await makeRelease('dist-release', repository)) console.log(tarball)
 }
