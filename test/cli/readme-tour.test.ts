@@ -66,3 +66,21 @@ t.test('an account is confirmed, reset, changed and deleted by the links in its 
   t.strictSame(stdout.split('\n').filter(line => /^\d{3} \d{3}$/.test(line)), ['204 204', '202 202', '204 204', '202 202', '204 204', '204 204'], 'each answer is the one it says')
   t.match(stdout, /"code":"token_used"/)
 })
+
+t.test('the calls of a page, as their page prints them, sign up and in, refresh by the cookie and sign out', async t => {
+  const block = /^```js\n([\s\S]*?)^```/m.exec(readFileSync('docs/spa.md', 'utf8'))![1]!
+  const node = await startProcess(t, await freshDatabase(t))
+  const statuses: number[] = []
+  const jar = new Map<string, string>()
+  const browser = async (url: string, init: { headers: Record<string, string> }) => {
+    const answer = await fetch(url.replace('https://auth.example.com', node.url), { ...init, headers: { ...init.headers, 'sec-fetch-site': 'same-origin', cookie: [...jar].map(pair => pair.join('=')).join('; ') } })
+    for (const [, name, value] of answer.headers.getSetCookie().map(cookie => /^([^=]+)=([^;]*)/.exec(cookie)!)) jar.set(name!, value!)
+    statuses.push(answer.status)
+    return answer
+  }
+  const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...args: string[]) => (...args: unknown[]) => Promise<{ access_token: string }>
+  const { access_token: token } = await new AsyncFunction('fetch', 'email', 'password', `${block}\nreturn { access_token, expires_in, user }`)(browser, 'joan@example.com', 'a long enough pass phrase')
+  t.strictSame(statuses, [201, 200, 200, 204])
+  t.equal(token.split('.').length, 3)
+  t.equal(jar.get('__Host-rt'), '', 'the cookie is gone')
+})
