@@ -1,7 +1,7 @@
 import neostandard from 'neostandard'
 
 export default [
-  ...neostandard({ ts: true, noJsx: true, ignores: ['dist/', 'dist-sdk/', 'src/db/generated/', 'src/sdk/client/generated/', '.tap/', '.data/', 'dist-server/', 'dist-release/', 'docs/.vitepress/dist/', 'docs/.vitepress/cache/'] }),
+  ...neostandard({ ts: true, noJsx: true, ignores: ['dist/', 'dist-sdk/', 'src/db/generated/', 'src/sdk/client/generated/', '.tap/', '.data/', 'dist-server/', 'dist-release/', 'docs/.vitepress/dist/', 'docs/.vitepress/cache/', '**/dist/'] }),
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
@@ -11,5 +11,5 @@ export default [
       '@stylistic/object-property-newline': 'off',
     },
   },
-  { files: ['src/**', 'test/**', 'proof/**'], rules: { 'max-lines': ['error', 300] } },
+  { files: ['src/**', 'test/**', 'proof/**', 'examples/**'], rules: { 'max-lines': ['error', 300] } },
 ]

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, globSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packSdk } from './pack-sdk.ts'
+
+// Installs what sub-projects need beside the root's packages, as their lock files say, when that has not been done:
+//   node scripts/ready-spa.ts [test/browser]
+const SPA = 'examples/spa'
+
+for (const folder of [SPA, ...process.argv.slice(2)]) {
+  if (isNewer([join(folder, 'package-lock.json')], join(folder, 'node_modules/.package-lock.json'))) {
+    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  }
+}
+
+// Our own packages are in no registry yet: the app gets them as they would come from there.
+for (const name of ['client', 'verifier']) {
+  const packed = join(SPA, 'node_modules', `stateless-auth-${name}`)
+  if (!isNewer([...globSync('src/sdk/**/*.ts'), 'scripts/pack-sdk.ts'], join(packed, 'package.json'))) continue
+  packSdk(packed)
+  if (name === 'client') writeFileSync(join(packed, 'package.json'), JSON.stringify({ name: 'stateless-auth-client', version: '0.0.0', type: 'module', exports: { types: './client/index.d.ts', default: './client/index.js' } }))
+}
+
+function isNewer (sources: string[], made: string): boolean {
+  return !existsSync(made) || sources.some(source => statSync(source).mtimeMs > statSync(made).mtimeMs)
+}
