@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, globSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { packSdk } from './pack-sdk.ts'
+import { packClient, packVerifier } from './pack-sdk.ts'
 
 // Installs what sub-projects need beside the root's packages, as their lock files say, when that has not been done:
 //   node scripts/ready-spa.ts [test/browser]
@@ -14,11 +14,9 @@ for (const folder of [SPA, ...process.argv.slice(2)]) {
 }
 
 // Our own packages are in no registry yet: the app gets them as they would come from there.
-for (const name of ['client', 'verifier']) {
-  const packed = join(SPA, 'node_modules', `stateless-auth-${name}`)
-  if (!isNewer([...globSync('src/sdk/**/*.ts'), 'scripts/pack-sdk.ts'], join(packed, 'package.json'))) continue
-  packSdk(packed)
-  if (name === 'client') writeFileSync(join(packed, 'package.json'), JSON.stringify({ name: 'stateless-auth-client', version: '0.0.0', type: 'module', exports: { types: './client/index.d.ts', default: './client/index.js' } }))
+for (const [name, pack] of [['stateless-auth-client', packClient], ['stateless-auth-verifier', packVerifier]] as const) {
+  const packed = join(SPA, 'node_modules', name)
+  if (isNewer([...globSync('src/sdk/**/*.ts'), 'scripts/pack-sdk.ts'], join(packed, 'package.json'))) pack(packed)
 }
 
 function isNewer (sources: string[], made: string): boolean {
