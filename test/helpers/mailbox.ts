@@ -20,10 +20,12 @@ export type Mailbox = {
   next: (address: string, withinMs?: number) => Promise<Letter>
   /** What has come to `address` so far, oldest first. */
   all: (address: string) => Letter[]
+  /** Everything, oldest first. */
+  letters: readonly Letter[]
 }
 
-/** A real SMTP server that keeps what it gets. `options` of the server: a fault, a refusal, TLS. */
-export async function openMailbox (t: Teardown, options: SMTPServerOptions = {}): Promise<Mailbox> {
+/** A real SMTP server that keeps what it gets. `options` of the server: a fault, a refusal, TLS. `onLetter` hears of each mail. */
+export async function openMailbox (t: Teardown, options: SMTPServerOptions = {}, onLetter: (letter: Letter) => void = () => {}): Promise<Mailbox> {
   const letters: Letter[] = []
   const returned = new Set<Letter>()
   const server = new SMTPServer({
@@ -32,7 +34,11 @@ export async function openMailbox (t: Teardown, options: SMTPServerOptions = {})
       const chunks: Buffer[] = []
       stream.on('data', (chunk: Buffer) => { chunks.push(chunk) })
       stream.on('end', () => {
-        for (const { address } of session.envelope.rcptTo) letters.push(letterFrom(address, Buffer.concat(chunks).toString('utf8')))
+        for (const { address } of session.envelope.rcptTo) {
+          const letter = letterFrom(address, Buffer.concat(chunks).toString('utf8'))
+          letters.push(letter)
+          onLetter(letter)
+        }
         done()
       })
     },
@@ -46,6 +52,7 @@ export async function openMailbox (t: Teardown, options: SMTPServerOptions = {})
   return {
     url: `smtp://127.0.0.1:${(server.server.address() as AddressInfo).port}`,
     all,
+    letters,
     next: async (address, withinMs = 10_000) => {
       const unseen = () => all(address).find(letter => !returned.has(letter))
       await until(() => unseen() !== undefined, withinMs).catch(() => { throw new Error(`no mail came to ${address} within ${withinMs} ms`) })
