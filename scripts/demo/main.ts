@@ -73,7 +73,7 @@ async function isTaken (port: number): Promise<boolean> {
 }
 
 async function answers (url: string): Promise<void> {
-  for (let wait = 0; wait < 600 && !stopping; wait++) {
+  for (let wait = 0; wait < 600; wait++) {
     if (await fetch(url).then(({ status }) => status < 500, () => false)) return
     await new Promise(resolve => setTimeout(resolve, 100))
   }

@@ -60,6 +60,6 @@ async function serveApp (t: Teardown, site: { authUrl: string, serviceUrl: strin
 async function startService (t: Teardown, env: Record<string, string>): Promise<string> {
   const child = spawn(process.execPath, ['examples/spa/service.ts'], { env: { PATH: process.env['PATH'], PORT: '0', HOST: '127.0.0.1', ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(async () => { if (child.exitCode === null) { child.kill('SIGKILL'); await once(child, 'exit') } })
-  for await (const line of createInterface(child.stdout!)) return /http:\S+/.exec(line)![0]
-  throw new Error('the second service ended')
+  const { value: line } = await createInterface(child.stdout)[Symbol.asyncIterator]().next()
+  return /http:\S+/.exec(line ?? 'the second service ended')![0]
 }

@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 
 type Violation = { id: string, help: string, nodes: { target: string[], failureSummary?: string }[] }
 
 export const CHROMIUM = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 export const CHROMIUM_ARGS = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
 
 export const launch = async (t: Pick<Test, 'teardown'>): Promise<Browser> => {
@@ -47,7 +45,7 @@ async function violationsOf (page: Page): Promise<Violation[]> {
   try {
     const { frameTree } = await session.send('Page.getFrameTree')
     const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', { frameId: frameTree.frame.id, worldName: 'axe' })
-    await session.send('Runtime.evaluate', { contextId, expression: axeSource })
+    await session.send('Runtime.evaluate', { contextId, expression: axe.source })
     const { result, exceptionDetails } = await session.send('Runtime.evaluate', {
       contextId, awaitPromise: true, returnByValue: true,
       expression: "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then(({ violations }) => violations)",
@@ -58,8 +56,11 @@ async function violationsOf (page: Page): Promise<Violation[]> {
 }
 
 /** For the README, when UPDATE_SCREENSHOTS is set. */
-export async function screenshot (page: Page, name: string): Promise<void> {
+export async function screenshot (page: Page, name: string, colorScheme: 'light' | 'dark' = 'light'): Promise<void> {
   if (!process.env['UPDATE_SCREENSHOTS']) return
+  await page.emulateMedia({ colorScheme })
+  await page.setViewportSize({ width: 800, height: 590 })
+  await page.mouse.move(0, 0)
   await mkdir('docs/images', { recursive: true })
   await writeFile(`docs/images/${name}.png`, await page.screenshot({ animations: 'disabled' }))
 }

@@ -38,7 +38,7 @@ async function watch (context: BrowserContext): Promise<string[]> {
   await context.addInitScript(() => {
     let last = ''
     new MutationObserver(() => {
-      const now = [...document.querySelectorAll('[role=alert] p, h1')].map(({ textContent }) => textContent).filter(text => text && !/^(Welcome|Your sessions)/.test(text)).join(' ')
+      const now = Array.from(document.querySelectorAll('[role=alert] p, h1')).map(({ textContent }) => textContent).filter(text => text && !/^(Welcome|Your sessions)/.test(text)).join(' ')
       if (now !== '' && now !== last) (window as unknown as { noted: (what: string) => void }).noted(now)
       last = now
     }).observe(document, { subtree: true, childList: true, characterData: true })
