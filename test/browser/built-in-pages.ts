@@ -3,7 +3,7 @@ import t from 'tap'
 import { openMailbox } from '../helpers/mailbox.ts'
 import { proxy } from '../helpers/proxy.ts'
 import { PASSWORD, world } from '../helpers/world.ts'
-import { accessible, launch, person } from './browser.ts'
+import { accessible, launch, person } from './support/browser.ts'
 
 // The three pages of the service itself, where there is no app to lead to, in a real browser and under their own policy.
 const browser = await launch(t)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { PASSWORD } from '../helpers/world.ts'
-import { launch, person } from './browser.ts'
+import { launch, person } from './support/browser.ts'
 
 t.test('npm run demo: from signing up to a call of the second service, with the mail on a page; one signal stops it all', async t => {
   const demo = spawn(process.execPath, ['scripts/demo/main.ts'], { env: { PATH: process.env['PATH'], HOME: process.env['HOME'], CI: '1' }, stdio: ['ignore', 'pipe', 'inherit'] })

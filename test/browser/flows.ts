@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import type { Page } from 'playwright-core'
 import { PASSWORD, world } from '../helpers/world.ts'
-import { surroundings } from './app.ts'
-import { accessible, launch, looked, person, screenshot } from './browser.ts'
+import { surroundings } from './support/app.ts'
+import { accessible, launch, looked, person, screenshot } from './support/browser.ts'
 
 // The example app in a real browser, as people use it: a production build under a strict policy, mail from a real SMTP server.
 const browser = await launch(t)

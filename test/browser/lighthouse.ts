@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import t from 'tap'
 import { PASSWORD, world } from '../helpers/world.ts'
-import { surroundings } from './app.ts'
-import { CHROMIUM, CHROMIUM_ARGS } from './browser.ts'
+import { surroundings } from './support/app.ts'
+import { CHROMIUM, CHROMIUM_ARGS } from './support/browser.ts'
 
 // Lighthouse opens tabs of its own in a browser that is there; it comes from test/browser/package.json.
 const { default: lighthouse } = await import('lighthouse' as string) as { default: (url: string, flags: object) => Promise<{ lhr: { finalDisplayedUrl: string, categories: { accessibility: { score: number } }, audits: Record<string, { score: number | null, title: string }> } }> }

@@ -5,8 +5,8 @@ import type { KeyEncryptionKeys } from '../../src/config-values.ts'
 import { startProcess } from '../helpers/processes.ts'
 import { freshDatabase } from '../helpers/database.ts'
 import { PASSWORD, serveNode, world, type World } from '../helpers/world.ts'
-import { surroundings, type Surroundings } from './app.ts'
-import { launch, person } from './browser.ts'
+import { surroundings, type Surroundings } from './support/app.ts'
+import { launch, person } from './support/browser.ts'
 
 // What a page must not notice: other tabs, a node that dies. And what a second service must: an ending.
 const browser = await launch(t)

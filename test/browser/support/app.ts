@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { openMailbox, type Mailbox } from '../helpers/mailbox.ts'
-import { proxy, type Proxy } from '../helpers/proxy.ts'
+import { openMailbox, type Mailbox } from '../../helpers/mailbox.ts'
+import { proxy, type Proxy } from '../../helpers/proxy.ts'
 
 type Teardown = { teardown: (work: () => unknown) => void }
 const DIST = 'examples/spa/dist'
