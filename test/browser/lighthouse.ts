@@ -27,7 +27,7 @@ t.test('Lighthouse gives the main pages 95 or more for accessibility', async t =
   const scoreOf = async (path: string) => {
     const { lhr: { finalDisplayedUrl, categories, audits } } = await lighthouse(`${around.appUrl}${path}`, {
       port, output: 'json', logLevel: 'silent', onlyCategories: ['accessibility'], formFactor: 'desktop', screenEmulation: { disabled: true }, throttlingMethod: 'provided', disableStorageReset: true,
-      networkQuietThresholdMs: 0, cpuQuietThresholdMs: 0, pauseAfterLoadMs: 500, pauseAfterFcpMs: 0, skipAboutBlank: true,
+      networkQuietThresholdMs: 0, cpuQuietThresholdMs: 0, pauseAfterLoadMs: 500, pauseAfterFcpMs: 0, skipAboutBlank: true, maxWaitForLoad: 6_000,
     })
     const score = Math.round(categories.accessibility.score * 100)
     t.equal(new URL(finalDisplayedUrl).pathname, path)
