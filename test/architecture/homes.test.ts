@@ -4,7 +4,7 @@ import t from 'tap'
 type Sources = Record<string, string>
 
 const sources: Sources = Object.fromEntries(['src', 'test', 'scripts'].flatMap(folder => globSync(`${folder}/**/*.{ts,mjs}`))
-  .filter(file => !file.startsWith('src/db/generated/'))
+  .filter(file => !/(^|\/)(generated|node_modules)\//.test(file))
   .map(file => [file, readFileSync(file, 'utf8')]))
 
 /** What may stand in few files of src only. */
