@@ -1,6 +1,7 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { AtOnce } from '../core/throttle/at-once.ts'
 import { isShared } from '../core/throttle/classes.ts'
 import type { Limits } from '../core/throttle/limits.ts'
 import { AppError } from '../errors.ts'
@@ -41,13 +42,22 @@ export const rateLimits = fp<{ scale: number, workers: number, limits: Limits | 
     ? []
     : [[name, app.rateLimit({ max: Math.ceil(max * scale / workers), timeWindow: HOURLY.includes(name as RateLimitClass) ? 3_600_000 : 60_000 })] as const]))
 
+  const atOnce = new AtOnce()
   app.addHook('onRoute', route => {
     const limit = route.config?.limit
     const limiter = limiters.get(limit ?? '')
     if (limiter) route.onRequest = [...[route.onRequest ?? []].flat(), limiter]
+    if (!limits || !isShared(limit)) return
+    const handle = route.handler as (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
     // Once the request can be read, for all nodes together. A sign-in counts itself, at the same time as it reads the account.
-    if (limits && isShared(limit) && limit !== 'sign-in') {
-      route.preHandler = [...[route.preHandler ?? []].flat(), async (request: FastifyRequest) => { await limits.attempt(limit, addressBucket(request)) }]
+    route.handler = async function (request, reply) {
+      const address = addressBucket(request)
+      const answer = atOnce.run(address, async () => {
+        if (limit !== 'sign-in') await limits.attempt(limit, address)
+        return await handle.call(this, request, reply)
+      })
+      if (answer === null) throw new AppError(limit === 'mail' ? 'too_many_requests' : 'login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
+      return await answer
     }
   })
 }, { name: 'rate-limits' })

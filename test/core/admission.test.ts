@@ -63,6 +63,23 @@ t.test('no more wait than two seconds of hashing, from however many addresses', 
   t.equal(admission.waiting, 0)
 })
 
+t.test('where no more may wait, an address that has less takes the last place of one that has most, and no other does', async t => {
+  const admission = new Admission(1)
+  const { submit, started, endOne } = hashes(admission)
+  submit('running')
+  const floods = Array.from({ length: 100 }, (_, i) => ({ name: `${i}`, outcome: submit(`${i}`, `flood ${i % 13}`).then(() => 'done', error => error.code as string) }))
+  t.equal(admission.waiting, 100)
+  const ada = submit('ada')
+  t.equal(admission.waiting, 100)
+  await t.rejects(submit('one more', 'flood 12'), { code: 'login_busy' }, 'who has as much gets nothing')
+  while (admission.waiting > 0) await endOne()
+  await endOne()
+  t.equal(await ada, 'ada')
+  t.ok(started.indexOf('ada') < 16, 'in its turn')
+  const verdicts = await Promise.all(floods.map(async ({ name, outcome }) => ({ name, outcome: await outcome })))
+  t.strictSame(verdicts.filter(({ outcome }) => outcome !== 'done'), [{ name: '91', outcome: 'login_busy' }])
+})
+
 t.test('a client that hangs up gives its place back, and its hash never runs', async t => {
   const admission = new Admission(1)
   const { submit, started, endOne } = hashes(admission)

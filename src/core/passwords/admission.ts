@@ -12,7 +12,8 @@ const MAX_PER_BUCKET = 8
 const WAIT_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2]
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 1]
 
-type Job = () => Promise<void>
+type Job = { run: () => Promise<void>, refuse: (error: Error) => void }
+const busy = () => new AppError('login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
 
 /**
  * Lets so many hashes run at once and so many wait as can be done in two seconds, taking turns between addresses, so that
@@ -38,19 +39,22 @@ export class Admission {
   /**
    * @param bucket whom the job is counted against: an address
    * @param signal a client that hung up gives its place in the queue back; a hash that runs keeps its permit to the end
-   * @throws login_busy when the queue, or this address's share of it, is full
+   * @throws login_busy when the queue, or this address's share of it, is full; also later, when its place is needed for an address that has less
    */
   async admit<T> (bucket: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
     const queue = this.#buckets.get(bucket) ?? []
-    if (this.#running >= this.#concurrency && (this.#waiting >= this.#capacity() || queue.length >= MAX_PER_BUCKET)) {
-      throw new AppError('login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
+    if (this.#running >= this.#concurrency) {
+      if (queue.length >= MAX_PER_BUCKET || (this.#waiting >= this.#capacity() && !this.#makeRoomFor(queue))) throw busy()
     }
     return await new Promise<T>((resolve, reject) => {
       const askedAt = performance.now()
-      const job: Job = () => {
-        this.waited.observe((performance.now() - askedAt) / 1000)
-        return work().then(resolve, reject)
+      const job: Job = {
+        run: () => {
+          this.waited.observe((performance.now() - askedAt) / 1000)
+          return work().then(resolve, reject)
+        },
+        refuse: reject,
       }
       if (this.#running < this.#concurrency) { this.#start(job); return }
       queue.push(job)
@@ -68,10 +72,19 @@ export class Admission {
 
   #capacity (): number { return Math.ceil(this.#concurrency * MAX_WAIT_MS / this.#hashMs) }
 
+  /** Where hashes are slow, few may wait, and one address could be all of them: it gives up its last place to one that has less. */
+  #makeRoomFor (queue: readonly Job[]): boolean {
+    const longest = [...this.#buckets.values()].reduce((one, other) => other.length > one.length ? other : one, [])
+    if (longest.length < queue.length + 2) return false
+    longest.pop()!.refuse(busy())
+    this.#waiting--
+    return true
+  }
+
   #start (job: Job): void {
     this.#running++
     const startedAt = performance.now()
-    job().finally(() => {
+    job.run().finally(() => {
       this.#running--
       const ms = performance.now() - startedAt
       this.took.observe(ms / 1000)
