@@ -8,13 +8,13 @@ const NEW = 'the pass phrase of tomorrow'
 const AT_ONCE = 50
 const ROUNDS = 5
 
-/** Each from an address of its own, because one may have eight hashes in the queue; a node that is busy is asked again. */
+/** Each from an address of its own, because one may have eight hashes in the queue; a node that is busy, or whose database is, is asked again. */
 async function use (node: Node, at: number, url: string, body: object): Promise<string> {
   for (;;) {
     const answer = await node.call('POST', url, { body, remoteAddress: `192.0.2.${at}` })
     if (answer.statusCode === 204) return '204'
     const { code } = answer.json() as { code: string }
-    if (code !== 'login_busy') return code
+    if (answer.statusCode !== 503) return code
     await sleep(100)
   }
 }

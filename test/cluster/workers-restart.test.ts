@@ -11,7 +11,7 @@ import { PASSWORD } from '../helpers/world.ts'
 
 const restarts = (node: Workers) => logged(node).filter(({ msg }) => msg === 'the workers were restarted').length
 
-/** Clients that never pause, on connections kept alive and on new ones. A request that is not answered with 200 is a failure. */
+/** Clients that hardly pause, on connections kept alive and on new ones. A request that is not answered with 200 is a failure. */
 async function load ({ url }: Workers) {
   const account = { email: `${randomBytes(6).toString('hex')}@example.com`, password: PASSWORD }
   await ask(url, 'POST', '/v1/auth/register', { body: account })
@@ -34,12 +34,13 @@ async function load ({ url }: Workers) {
   const seen: Record<string, number> = {}
   const failures: string[] = []
   const done = new AbortController()
-  const clients = Object.entries(kinds).flatMap(([kind, once]) => Array.from({ length: kind.startsWith('refresh') ? 1 : 3 }, async () => {
+  // Of hashing so much that the new workers have a machine to start on.
+  const clients = Object.entries(kinds).flatMap(([kind, once]) => Array.from({ length: /^(refresh|sign-in)/.test(kind) ? 1 : 3 }, async () => {
     while (!done.signal.aborted) {
-      const outcome = await once().then(({ status }) => status, (error: NodeJS.ErrnoException) => error.code ?? error.message)
+      const outcome = await once().then(({ status, json }) => status < 300 ? status : `${status} ${json?.code}`, (error: NodeJS.ErrnoException) => error.code ?? error.message)
       if (outcome === 200) seen[kind] = (seen[kind] ?? 0) + 1
       else failures.push(`${kind}: ${outcome}`)
-      await sleep(5)
+      await sleep(kind.startsWith('sign-in') ? 50 : 10)
     }
   }))
   return { seen, failures, stop: async () => { done.abort(); await Promise.all(clients); keptAlive.destroy() } }

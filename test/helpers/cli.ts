@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Test } from 'tap'
-import { MAIN } from './processes.ts'
+import { MAIN, surroundings } from './processes.ts'
 
 export type Ended = { code: number | null, stdout: string, stderr: string }
 
 /** A command as an operator types it, with nothing in the environment but `env`, from start to end. */
 export async function cli (t: Pick<Test, 'teardown'>, args: string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...surroundings(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', chunk => { stdout += chunk })

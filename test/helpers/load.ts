@@ -9,6 +9,9 @@ export type Load = { seen: Seen[], stop: () => Promise<void> }
 /** What needs no database: it must never notice that one is away. */
 export const FROM_MEMORY = ['verify', 'livez', 'readyz', 'jwks']
 
+/** What costs as much as a hundred others. */
+const HASHES = ['login', 'register']
+
 /** Users of one node, each doing one thing over and over until `stop`, which rejects when a request got no answer at all. */
 export async function startLoad ({ url }: NodeProcess): Promise<Load> {
   const credentials = () => ({ email: `${randomUUID()}@example.com`, password: PASSWORD })
@@ -39,7 +42,7 @@ export async function startLoad ({ url }: NodeProcess): Promise<Load> {
     while (!done.signal.aborted) {
       const began = performance.now()
       seen.push({ ...await ask(), operation, ms: performance.now() - began })
-      await sleep(40)
+      await sleep(HASHES.includes(operation) ? 120 : 40)
     }
   })
   return { seen, stop: async () => { done.abort(); await Promise.all(users) } }
