@@ -34,7 +34,9 @@ t.test('with Redis the nodes count there; killed, each counts for itself; back, 
 
   await redis.start()
   await until(() => nodes.every(node => said(node, 'redis is back') === 1), 5_000)
-  t.equal(await guesses(nodes, 'third@mail.test'), 10, 'ten over both')
+  // A machine that is busy may take it for away once more.
+  let mailboxes = 0
+  await t.resolves(until(async () => await guesses(nodes, `third-${mailboxes++}@mail.test`) === 10, 20_000), 'ten over both')
 })
 
 t.test('a node starts without the Redis that it was told of', { skip: withoutRedis }, async t => {

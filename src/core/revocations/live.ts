@@ -10,6 +10,7 @@ import { fingerprint } from './feed-log.ts'
 import { feedTables, type FeedCursor, type FeedTable } from './store.ts'
 
 const POLL_EVERY_MS = 500
+const SAME_ERROR_AGAIN_MS = 60_000
 const RETRY_AFTER_MS = 1_000
 const RECONCILE_EVERY_MS = 60_000
 const FROM_THE_START = '0'
@@ -55,8 +56,16 @@ export class Revocations implements Endings {
   stop (): void { for (const loop of this.#loops) loop.stop() }
 
   #repeat (everyMs: number, work: () => Promise<void>): { stop: () => void } {
-    return startLoop(everyMs, () => work().then(() => everyMs, error => {
-      this.#deps.log.warn({ err: (error as Error).message }, 'the revocation feed could not be read')
+    let saidAt = -Infinity
+    return startLoop(everyMs, () => work().then(() => {
+      saidAt = -Infinity
+      return everyMs
+    }, error => {
+      // While the database is away every poll fails alike.
+      if (performance.now() - saidAt >= SAME_ERROR_AGAIN_MS) {
+        this.#deps.log.warn({ err: (error as Error).message }, 'the revocation feed could not be read')
+        saidAt = performance.now()
+      }
       return Math.min(everyMs, RETRY_AFTER_MS)
     }))
   }
