@@ -61,3 +61,16 @@ t.test('a node that dies between commit and answer: the retry on another hears w
   t.strictSame((await admin.call('GET', `/users/${again.json().id}`)).json(), again.json())
   t.strictSame(await effects(w), { users: 1, mails: 1, events: 1, kept: 1 })
 })
+
+t.test('a node that dies having made a client: the retry hears of the same one, without the secret that nobody received', async t => {
+  const w = await world(t, { KEY_ENCRYPTION_KEY: SHARED_KEK })
+  const admin = await newAdmin(w)
+  const node = await startProcess(t, w.databaseUrl, { preload: dies, env: { TEST_DIES_ANSWERING: 'POST /v1/admin/clients' } })
+  await t.rejects(send(node.url, 'POST', '/v1/admin/clients', { body: { name: 'billing' }, headers, bearer: admin.tokens.access_token }))
+  const [client] = await w.sql<{ id: string }>('SELECT id::text FROM client')
+  const again = await admin.call('POST', '/clients', { name: 'billing' }, { headers })
+  t.match([again.statusCode, again.headers['idempotency-replayed'], again.json()], [201, 'true', { id: client!.id, name: 'billing', client_secret: null }])
+  t.strictSame(await w.sql("SELECT count(*)::int AS clients, (SELECT count(*)::int FROM audit_event WHERE type = 'client.created') AS events FROM client"), [{ clients: 1, events: 1 }])
+  t.equal((await admin.call('DELETE', `/clients/${client!.id}`)).statusCode, 204, 'so it is made anew')
+  t.type((await admin.call('POST', '/clients', { name: 'billing' }, { headers: { 'idempotency-key': 'anew' } })).json().client_secret, 'string')
+})

@@ -38,6 +38,7 @@ t.test('changing the password needs the present one, ends every other session on
   t.equal((await w.refresh(fresh.refresh_token, other)).statusCode, 200)
   const { sid } = decodeJwt(fresh.access_token)
   t.not(sid, decodeJwt(mine)['sid'])
+  t.match((await other.call('GET', '/v1/me/sessions', { bearer: fresh.access_token })).json(), { items: [{ sid, current: true }], next: null }, 'it is listed, and the others are not')
   t.strictSame([await login(other.call, email, PASSWORD), await login(other.call, email, NEW)], [401, 200])
   t.match((await w.call('POST', '/v1/password-reset/confirm', { body: { token: reset, new_password: `${NEW}!` } })).json(), { code: 'invalid_action_token' }, 'a link from before is dead')
   t.match((await mailsOf(w)).at(-1), { kind: 'password_changed', user_id: id })
