@@ -10,6 +10,7 @@ import { freePort } from '../../src/db/embedded/start.ts'
 import { revocationId, type RevocationKind } from '../../src/lib/digest.ts'
 import { newClient } from '../helpers/oauth.ts'
 import { until } from '../helpers/until.ts'
+import { carriesRoles } from './support/claims.ts'
 import { learnsOfEndings } from './support/endings.ts'
 import { requireInstalled, run, scratch, type Running } from './support/gateway.ts'
 import { letsNothingBeSmuggled } from './support/requests.ts'
@@ -55,6 +56,7 @@ t.test('HAProxy lets in what it has verified itself, and nothing else', async t 
   const p = await guarded(t)
   await t.test('tokens', async t => await judgesTokens(t, p))
   await t.test('requests', async t => await letsNothingBeSmuggled(t, p))
+  await t.test('roles and claims', async t => await carriesRoles(t, p, { asksNobody: true }))
   await t.test('endings', async t => await learnsOfEndings(t, p))
   t.equal(p.service.count('/v1/auth/verify'), 0, 'it never asked')
 })

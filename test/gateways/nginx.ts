@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { freePort } from '../../src/db/embedded/start.ts'
 import { learnsOfEndings } from './support/endings.ts'
 import { requireInstalled, run, scratch } from './support/gateway.ts'
+import { carriesRoles } from './support/claims.ts'
 import { failsClosed } from './support/outages.ts'
 import { letsNothingBeSmuggled } from './support/requests.ts'
 import { behind, scene, type Protected } from './support/scene.ts'
@@ -29,6 +30,7 @@ t.test('nginx lets in what the service vouches for, and nothing else', async t =
   const p = await guarded(t)
   await t.test('tokens', async t => await judgesTokens(t, p))
   await t.test('requests', async t => await letsNothingBeSmuggled(t, p))
+  await t.test('roles and claims', async t => await carriesRoles(t, p))
   await t.test('outages', async t => await failsClosed(t, p))
   await t.test('endings', async t => await learnsOfEndings(t, p))
 })

@@ -1,12 +1,10 @@
 import { AppError } from '../../errors.ts'
 import { isObject, jsonFault } from '../../lib/plain-json.ts'
+import { isRole } from '../../lib/role.ts'
 import { largestAccessToken } from '../tokens/access-token.ts'
 import type { CustomClaims, Granted } from '../tokens/session-claims.ts'
 
 type Settings = Parameters<typeof largestAccessToken>[0] & { tokenMaxBytes: number }
-
-/** Fits a header between commas, a URL, a shell word. */
-const ROLE = /^[A-Za-z0-9._:-]{1,64}$/
 
 /** A word, or a URL that keeps it apart from the names of others. */
 const CLAIM = /^[A-Za-z_][A-Za-z0-9_.:/-]{0,127}$/
@@ -25,7 +23,7 @@ export const RESERVED_CLAIMS: ReadonlySet<string> = new Set([
 
 /** @returns the roles, each once. @throws invalid_request */
 export function requireRoles (roles: readonly string[]): string[] {
-  const position = roles.findIndex(role => typeof role !== 'string' || !ROLE.test(role))
+  const position = roles.findIndex(role => typeof role !== 'string' || !isRole(role))
   if (position >= 0) throw refused(`/roles/${position}`, 'pattern', 'must have 1 to 64 of the characters A–Z, a–z, 0–9, ".", "_", ":" and "-"')
   return [...new Set(roles)]
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { AccessClaims } from '../../core/tokens/access-token.ts'
 import { Audience, Epoch, problemResponses, Uuid } from '../../http/schemas.ts'
+import { isRole } from '../../lib/role.ts'
 import { typed } from '../../http/typed.ts'
 
 const Claims = Type.Object({
@@ -58,7 +59,8 @@ const answerOf = (claims: AccessClaims): Answer => ({
     'x-auth-subject': claims.sub,
     ...(claims.sid !== undefined && { 'x-auth-session': claims.sid }),
     'x-auth-scope': claims.scope,
-    'x-auth-roles': claims.roles?.join(',') ?? '',
+    // In a header, what is no name of a role (written into the database by hand) could end it, or be two.
+    'x-auth-roles': claims.roles?.filter(isRole).join(',') ?? '',
   },
   body: JSON.stringify(claims),
 })
