@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { changelogFaults, releasesOf } from './changelog.ts'
-import { faultsOf, packSdk, tarballOf } from './pack-sdk.ts'
+import { faultsOf, packClient, packVerifier, tarballOf } from './pack-sdk.ts'
 import { packServer, SERVER } from './pack-server.ts'
 import { bomFaults, bomOf } from './sbom.ts'
 
@@ -26,7 +26,7 @@ export function releaseFaults ({ version, changelog, tags, changes, repository }
 }
 
 /** What is published, beside the server. */
-const SDKS: Record<string, (out: string) => void> = { 'stateless-auth-verifier': packSdk }
+const SDKS: Record<string, (out: string) => void> = { 'stateless-auth-verifier': packVerifier, 'stateless-auth-client': packClient }
 
 /** npm holds the statement of provenance against `repository`, so that is where the release runs. */
 function forPublishing (folder: string, repository: string | undefined): string {

@@ -17,7 +17,6 @@ import { problems } from './http/problem.ts'
 import { rateLimits } from './http/rate-limit.ts'
 import { requestContext } from './http/request-context.ts'
 import { routeRules } from './http/route-rules.ts'
-import { buildSerializer } from './http/serializers.ts'
 import { cookies } from './http/session-cookie.ts'
 import { Tally } from './http/tally.ts'
 import { refuseBytes, refuseUrl } from './http/unreadable.ts'
@@ -46,7 +45,6 @@ export async function buildApp (
     keepAliveTimeout: 72_000,
     http: { maxHeaderSize: 16_384, headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
     routerOptions: { maxParamLength: 128 },
-    schemaController: { compilersFactory: { buildSerializer } },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: false } },
     schemaController: { compilersFactory: lateCompilers } as object,
     frameworkErrors: refuseUrl,
