@@ -164,10 +164,11 @@ t.test('a sign-out that a database was away for is repeated, although the cookie
   const { b, auth } = await signedInTab(t, url)
   let authorization = ''
   b.wire(async (request, goOn) => {
+    if (isTo(request, 'GET /v1/me')) authorization = request.headers.get('authorization')!
     if (!isTo(request, 'POST /v1/auth/logout') || !b.jar.delete('__Host-rt')) return await goOn()
-    authorization = request.headers.get('authorization')!
     return problem(503, 'database_unavailable', { 'retry-after': '0' })
   })
+  await auth.api.GET('/v1/me')
   await auth.signOut()
   t.match(auth.signedOut, [{ reason: 'signed_out' }])
   await t.resolves(until(async () => (await fetch(`${url}/v1/auth/verify`, { headers: { authorization } })).status === 401))
