@@ -84,7 +84,7 @@ export async function buildApp (
     await app.register((await import('./features/admin-records/routes.ts')).adminRecordRoutes, { ctx })
   }
   // In either mode, so nothing here may import a store.
-  await app.register(verifyRoutes)
+  await app.register(verifyRoutes, { ctx })
   await app.register(wellKnownRoutes, { ctx })
   await app.register(revocationFeedRoutes, { ctx, leaving, tally })
   await app.register(async oauth => {

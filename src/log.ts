@@ -3,13 +3,19 @@ import type { Config } from './config.ts'
 
 export type Log = Logger
 
-/** A write for each line would cost a request more than all that the service does for it. A crash loses no line; `kill -9` those of the last quarter of a second. */
+/** A write for the line of each request would cost it more than all that the service does for it. A crash loses none; `kill -9` those of the last quarter of a second. */
 const BUFFER = { minLength: 4_096, periodicFlush: 250 }
+const OF_A_REQUEST = '"msg":"request"}\n'
 
 function standardOutput (): DestinationStream {
   const stream = destination({ dest: 1, sync: true, ...BUFFER })
   process.on('exit', () => { stream.flushSync() })
-  return stream
+  return {
+    write: line => {
+      stream.write(line)
+      if (!line.endsWith(OF_A_REQUEST)) stream.flushSync()
+    },
+  }
 }
 
 /**

@@ -10,7 +10,6 @@ import { inTransaction } from '../db/client.ts'
 import { AppError, StartError } from '../errors.ts'
 import { canonicalEmail } from '../lib/email-address.ts'
 import { uuidv7 } from '../lib/ids.ts'
-import { createLog } from '../log.ts'
 import { MISUSED, type Environment } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -25,8 +24,8 @@ export async function createUser (args: readonly string[], env: Environment): Pr
   const email = canonicalEmail(address)
   if (email === null) throw new StartError(`"${address}" is not an e-mail address.`)
   if (name !== null && (name === '' || name.length > 200)) throw new StartError('A name has 1 to 200 characters.')
-  return await withDatabase(env, async ({ db, config, clock, keyEncryptionKey }) => {
-    const keyring = new Keyring({ db, clock, log: createLog(config), settings: { ...config, keyEncryptionKey } })
+  return await withDatabase(env, async ({ db, log, config, clock, keyEncryptionKey }) => {
+    const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey } })
     await keyring.reload()
     const roles = rolesOf(role)
     const account = await inTransaction({ db, clock, config }, async ctx => {

@@ -13,7 +13,8 @@ import { databaseConfigFrom } from './settings.ts'
 export async function withDatabase<T> (env: Readonly<Record<string, string | undefined>>, work: (deps: { db: Db, pool: Pool, log: Log, config: Config, clock: Clock, keyEncryptionKey: KeyEncryptionKeys }) => Promise<T>): Promise<T> {
   const config = databaseConfigFrom(env)
   const settled = await settle(config, { share: true })
-  const log = createLog(config)
+  // What a command prints is its result.
+  const log = createLog(config, { write: line => { process.stderr.write(line) } })
   const { db, pool, close } = openDatabase(settled.databaseUrl, { log })
   try {
     const pending = (await migrationStatus(settled.databaseUrl, await readMigrations(migrationsFolder))).some(({ state }) => state === 'pending')

@@ -10,7 +10,7 @@ const sources: Sources = Object.fromEntries(['src', 'test', 'scripts'].flatMap(f
 /** What may stand in few files of src only. */
 const homes = {
   'the environment is read in cli/, server.ts and config.ts': [/process\.env/, /^src\/(cli\/|server\.ts|config\.ts)/],
-  'the wall clock is read in lib/clock.ts, in the verifier that others run, and for log lines': [/Date\.now|new Date\(\)/, /^src\/(sdk\/verifier\/|(lib\/clock|log)\.ts$)/],
+  'the wall clock is read in lib/clock.ts, in the packages that others run, and for log lines': [/Date\.now|new Date\(\)/, /^src\/(sdk\/(verifier|client)\/|(lib\/clock|log)\.ts$)/],
   'SQL is written in store.ts': [/\$(queryRaw|executeRaw|transaction)|Prisma\.sql/, /^src\/db\/|\/store\.ts$/],
   'nothing is printed but by cli/, and mail where there is no server for it': [/console\.|process\.std(out|err)/, /^src\/(cli\/|core\/mail\/transport\.ts$)/],
 } as const
@@ -60,7 +60,7 @@ t.test('every table has exactly one store.ts, and only that writes to it', async
 t.test('a planted offence against each of these rules is found', async t => {
   const offences: [keyof typeof homes, string][] = [
     ['the environment is read in cli/, server.ts and config.ts', "const port = process.env['PORT']"],
-    ['the wall clock is read in lib/clock.ts, in the verifier that others run, and for log lines', 'const now = Date.now()'],
+    ['the wall clock is read in lib/clock.ts, in the packages that others run, and for log lines', 'const now = Date.now()'],
     ['SQL is written in store.ts', 'await db.$queryRaw`SELECT 1`'],
     ['nothing is printed but by cli/, and mail where there is no server for it', 'console.log(token)'],
   ]

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import type { VerifierContext } from '../../context.ts'
 import type { AccessClaims } from '../../core/tokens/access-token.ts'
 import { Audience, Epoch, problemResponses, Uuid } from '../../http/schemas.ts'
 import { isRole } from '../../lib/role.ts'
@@ -14,7 +15,7 @@ const Claims = Type.Object({
 
 // Forward-auth for gateways: answers from memory, no query, no socket. The headers only ever carry what a valid signature
 // vouched for; a gateway must overwrite headers of these names that the client sent.
-export async function verifyRoutes (instance: FastifyInstance): Promise<void> {
+export async function verifyRoutes (instance: FastifyInstance, { ctx: { config: { tokenAudience } } }: { ctx: VerifierContext }): Promise<void> {
   typed(instance).get('/v1/auth/verify', {
     config: { auth: 'bearer', limit: 'verify' },
     schema: {
@@ -37,19 +38,19 @@ export async function verifyRoutes (instance: FastifyInstance): Promise<void> {
       },
     },
   }, (request, reply) => {
-    const { headers, body } = answerFor(request.user)
+    const { headers, body } = answerFor(request.user, tokenAudience)
     // Text is sent as it is; the type asks for what the schema describes, which these claims are.
     reply.headers(headers).send(body as unknown as AccessClaims)
   })
 }
 
 type Answer = { headers: Record<string, string>, body: string }
-/** As long as the claims are remembered, so is what is said of them. */
+/** As long as the claims are remembered, so is what is said of them. Of several audiences (we issue no such token) the one that it was accepted for is named. */
 const answers = new WeakMap<AccessClaims, Answer>()
 
-function answerFor (claims: AccessClaims): Answer {
+function answerFor (claims: AccessClaims, aud: string): Answer {
   let answer = answers.get(claims)
-  if (!answer) answers.set(claims, answer = answerOf(claims))
+  if (!answer) answers.set(claims, answer = answerOf({ ...claims, aud }))
   return answer
 }
 
