@@ -55,12 +55,17 @@ t.test('four at once on two nodes: one effect, three replays; one that fails lea
 t.test('who waits too long for the same request is told that it is under way', async t => {
   const { ctx, anotherNode } = await world(t)
   const { ctx: other } = await anotherNode()
-  let finish = () => {}
-  const slow = once(ctx, request(), async ctx => { await new Promise<void>(resolve => { finish = resolve }); return await effect(ctx) })
+  const [started, finished] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const slow = once(ctx, request(), async ctx => {
+    started.resolve()
+    await finished.promise
+    return await effect(ctx)
+  })
+  await started.promise
   const began = performance.now()
   t.equal(await codeOf(once(other, request(), effect)), 'request_in_progress')
   t.ok(performance.now() - began < 2_500)
-  finish()
+  finished.resolve()
   t.match(await slow, { replayed: false })
   t.match(await once(other, request(), effect), { replayed: true })
 })
