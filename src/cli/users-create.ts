@@ -25,7 +25,8 @@ export async function createUser (args: readonly string[], env: Environment): Pr
   if (email === null) throw new StartError(`"${address}" is not an e-mail address.`)
   if (name !== null && (name === '' || name.length > 200)) throw new StartError('A name has 1 to 200 characters.')
   return await withDatabase(env, async ({ db, log, config, clock, keyEncryptionKey }) => {
-    const keyring = new Keyring({ db, clock, log, settings: { ...config, keyEncryptionKey } })
+    // The first command of an installation makes its keys: not what was asked.
+    const keyring = new Keyring({ db, clock, log: log.child({}, { level: 'warn' }), settings: { ...config, keyEncryptionKey } })
     await keyring.reload()
     const roles = rolesOf(role)
     const account = await inTransaction({ db, clock, config }, async ctx => {
