@@ -66,17 +66,19 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
     if (auth !== 'bearer') return
     // Not async: most requests bring a token that is known, and need not wait a turn for the answer.
     const required = (request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void) => {
-      const admit = (claims: AccessClaims) => {
+      const admit = (claims: AccessClaims): AppError | undefined => {
         request.user = claims
-        if (scope && !covers(claims, scope)) done(new AppError('insufficient_scope'))
-        else done()
+        return scope && !covers(claims, scope) ? new AppError('insufficient_scope') : undefined
       }
+      let known: AccessClaims | undefined
+      let token: string
       try {
-        const token = bearerToken(request)
-        const known = recall(token)
-        if (known) admit(known)
-        else verifyBearerToken(request, token).then(admit, done)
-      } catch (error) { done(error as Error) }
+        token = bearerToken(request)
+        known = recall(token)
+      } catch (error) { done(error as Error); return }
+      // The rest of the request runs in here: outside of the try, so that what it throws is not taken for a refusal.
+      if (known) done(admit(known))
+      else verifyBearerToken(request, token).then(admit).then(done, done)
     }
     route.onRequest = [...[route.onRequest ?? []].flat(), required]
   })
