@@ -68,28 +68,15 @@ export async function buildApp (
   await app.register(authenticate, { ctx })
   await app.register(openapi, config)
 
-  // Not even loaded without a database: they bring Prisma, pg and argon2.
-  if (hasDatabase(ctx)) {
-    await app.register((await import('./features/accounts/routes.ts')).accountRoutes, { ctx })
-    await app.register((await import('./features/own-sessions/routes.ts')).ownSessionRoutes, { ctx })
-    await app.register((await import('./features/password/routes.ts')).passwordRoutes, { ctx })
-    await app.register((await import('./features/email-verification/routes.ts')).emailVerificationRoutes, { ctx })
-    await app.register((await import('./features/password-reset/routes.ts')).passwordResetRoutes, { ctx })
-    await app.register((await import('./features/email-change/routes.ts')).emailChangeRoutes, { ctx })
-    if (config.appUrl === undefined) await app.register((await import('./features/pages/routes.ts')).pageRoutes, { ctx })
-    await app.register((await import('./features/sessions/routes.ts')).sessionRoutes, { ctx })
-    await app.register((await import('./features/admin-users/routes.ts')).adminUserRoutes, { ctx })
-    await app.register((await import('./features/admin-clients/routes.ts')).adminClientRoutes, { ctx })
-    await app.register((await import('./features/admin-keys/routes.ts')).adminKeyRoutes, { ctx })
-    await app.register((await import('./features/admin-records/routes.ts')).adminRecordRoutes, { ctx })
-  }
+  const full = hasDatabase(ctx) ? { ctx, ...await import('./app-full.ts') } : null
+  if (full) await full.databaseRoutes(app, full)
   // In either mode, so nothing here may import a store.
   await app.register(verifyRoutes, { ctx })
   await app.register(wellKnownRoutes, { ctx })
   await app.register(revocationFeedRoutes, { ctx, leaving, tally })
   await app.register(async oauth => {
     await oauth.register(oauthScope)
-    if (hasDatabase(ctx)) await oauth.register((await import('./features/oauth/routes.ts')).oauthRoutes, { ctx })
+    if (full) await oauth.register(full.oauthRoutes, { ctx: full.ctx })
     await oauth.register(introspectionRoutes, { ctx })
     refuseOtherMethods(oauth, new Map([...routes].filter(([url]) => isOauthPath(url))))
   })

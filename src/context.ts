@@ -52,6 +52,9 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
   const { db, pool, close: closeDatabase } = openDatabase(databaseUrl, { log })
   const connections = () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount })
   const passwords = new Passwords(config)
+  // On a thread of its own, while this one loads and asks.
+  const tested = passwords.selfTest()
+  tested.catch(() => {})
   const revocations = new Revocations({ db, log, feedCursor: config.feedCursor })
   const clients = new Clients({ db, log })
   const jobs = new Jobs({ pool, log })
@@ -74,7 +77,7 @@ export async function openContext ({ config, databaseUrl, keyEncryptionKey, log,
     await Promise.all([
       retryUnavailable(async () => await keyring.start()).then(async () => await retryUnavailable(async () => await clients.start())),
       retryUnavailable(async () => await revocations.start({ feed: id, ttlSeconds: maxAccessTokenSeconds + 120 })),
-      passwords.selfTest(),
+      tested,
       retryUnavailable(async () => await jobs.learn(EMAIL_QUEUE)),
     ])
     return { ctx: { config, db, clock, log, keyring, revocations, passwords, clients, jobs, limits, breached }, connections, close }

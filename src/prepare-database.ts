@@ -1,6 +1,6 @@
 import type { Config } from './config.ts'
 import type { KeyEncryptionKeys } from './config-values.ts'
-import { installJobs } from './core/jobs/install.ts'
+import { jobsAreInstalled } from './core/jobs/installed.ts'
 import { migrateUp, readMigrations } from './db/migrate.ts'
 import { settle } from './dev-settings.ts'
 import type { Log } from './log.ts'
@@ -26,7 +26,9 @@ export async function prepareDatabase (config: Config, log: Log): Promise<Databa
 }
 
 export async function migrateDatabase (databaseUrl: string, log: Log): Promise<void> {
-  const applied = await migrateUp(databaseUrl, await readMigrations(migrationsFolder))
+  const migrating = readMigrations(migrationsFolder).then(async migrations => await migrateUp(databaseUrl, migrations))
+  const [applied, installed] = await Promise.all([migrating, jobsAreInstalled(databaseUrl)])
   if (applied.length > 0) log.info({ applied }, 'database migrated')
-  await installJobs(databaseUrl)
+  // Loaded only where there is something to install.
+  if (!installed) await (await import('./core/jobs/install.ts')).installJobs(databaseUrl)
 }

@@ -1,11 +1,11 @@
 import { hash, randomUUID } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { StartError } from '../errors.ts'
+import { withClient } from './one-client.ts'
 
 /** The lock that Prisma's own engine takes, so that `prisma migrate deploy` and this runner exclude each other. */
 const LOCK = 72707369
-const OLDEST_POSTGRES = 14
 
 export type Migration = { name: string, sql: string, checksum: string }
 export type MigrationState = { name: string, state: 'applied' | 'pending' }
@@ -29,6 +29,8 @@ export async function readMigrations (folder: URL): Promise<Migration[]> {
 export async function migrateUp (url: string, migrations: readonly Migration[]): Promise<string[]> {
   return await withClient(url, async client => {
     const applied: string[] = []
+    // Mostly there is nothing to do, and nobody to wait for.
+    if (pending(migrations, await recordedIfAny(client)).length === 0) return applied
     for (;;) {
       await client.query('BEGIN')
       await lockMigrations(client)
@@ -63,8 +65,7 @@ async function lockMigrations (client: pg.Client): Promise<void> {
 
 export async function migrationStatus (url: string, migrations: readonly Migration[]): Promise<MigrationState[]> {
   return await withClient(url, async client => {
-    const { rows: [table] } = await client.query('SELECT to_regclass(\'_prisma_migrations\') IS NOT NULL AS present')
-    const waiting = pending(migrations, table.present ? await recorded(client) : [])
+    const waiting = pending(migrations, await recordedIfAny(client))
     return migrations.map(migration => ({ name: migration.name, state: waiting.includes(migration) ? 'pending' : 'applied' }))
   })
 }
@@ -76,6 +77,11 @@ async function recorded (client: pg.Client): Promise<Recorded[]> {
   return rows
 }
 
+async function recordedIfAny (client: pg.Client): Promise<Recorded[]> {
+  const { rows: [table] } = await client.query('SELECT to_regclass(\'_prisma_migrations\') IS NOT NULL AS present')
+  return table.present ? await recorded(client) : []
+}
+
 /** Rows that this build does not know are fine: during a rolling upgrade the next release has migrated already. */
 function pending (migrations: readonly Migration[], done: readonly Recorded[]): Migration[] {
   const unfinished = done.find(row => !row.finished)
@@ -84,28 +90,4 @@ function pending (migrations: readonly Migration[], done: readonly Recorded[]): 
   const changed = migrations.find(({ name, checksum }) => byName.has(name) && byName.get(name) !== checksum)
   if (changed) throw new StartError(`The migration ${changed.name} differs from the one this database was made with.`)
   return migrations.filter(({ name }) => !byName.has(name))
-}
-
-async function withClient<T> (url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, application_name: 'stateless-auth migrate' })
-  client.on('error', () => {})
-  try {
-    await client.connect()
-  } catch (error) {
-    throw new StartError(`The database cannot be reached: ${reason(error)}.`, { cause: error })
-  }
-  try {
-    const { rows: [server] } = await client.query('SELECT current_setting(\'server_version_num\')::int / 10000 AS major')
-    if (server.major < OLDEST_POSTGRES) throw new StartError(`PostgreSQL ${OLDEST_POSTGRES} or newer is needed; this server is ${server.major}.`)
-    return await work(client)
-  } finally {
-    // Ending the connection rolls back what an error interrupted, and with it goes the lock.
-    await client.end()
-  }
-}
-
-function reason (error: unknown): string {
-  const { message, code } = error as NodeJS.ErrnoException
-  const first = (error as AggregateError).errors?.[0] as Error | undefined
-  return (message || first?.message || code || 'unknown error').replace(/\.$/, '')
 }

@@ -1,5 +1,6 @@
 import { PgBoss } from 'pg-boss'
 import { isDuplicate } from '../../db/faults.ts'
+import { markJobsInstalled } from './installed.ts'
 import { QUEUES, SCHEDULES, SCHEMA } from './queues.ts'
 
 /**
@@ -25,6 +26,7 @@ async function installOnce (databaseUrl: string): Promise<void> {
     await boss.start()
     for (const { name, ...options } of QUEUES) await boss.createQueue(name, options)
     for (const { queue, cron } of SCHEDULES) await boss.schedule(queue, cron)
+    await markJobsInstalled(databaseUrl)
   } finally {
     await boss.stop({ graceful: false })
   }
