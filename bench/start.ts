@@ -5,10 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ratio, residentMegabytes, row, type Benchmark } from './measure.ts'
 import { pathOf, startBare, startService, type Server } from './processes.ts'
 
-/** From spawn to ready, with the database there and migrated, and memory once it is idle; as compiled for the image. */
+/** From spawn to ready, with the database there and migrated, and memory once it is idle; as bundled for the image. */
 export const start: Benchmark = async setting => {
   const rounds = setting.smoke ? 1 : 5
-  execFileSync(process.execPath, [pathOf('node_modules/typescript/bin/tsc'), '-p', pathOf('tsconfig.build.json')])
+  execFileSync(process.execPath, [pathOf('scripts/bundle.ts')], { cwd: pathOf('.') })
   const NODE_COMPILE_CACHE = join(setting.folder, 'compile-cache')
   mkdirSync(NODE_COMPILE_CACHE)
   const main = 'dist/cli/main.js'

@@ -1,40 +1,40 @@
-// Takes out of node_modules what no running service reads: half of it is other databases' query compilers, types and maps.
-// Whoever removes too much is told by the build: docker/compile-cache.mjs loads every module afterwards.
-import { readdirSync, rmSync } from 'node:fs'
+// Takes out of node_modules what no running service reads. Nearly all of it is in dist already (scripts/bundle.ts): of those packages the name, the version
+// and the licence stay, for whoever asks what the image is made of. Whoever removes too much is told by docker/compile-cache.mjs, which loads everything.
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 const root = process.argv[2]
 const drop = path => rmSync(join(root, path), { recursive: true, force: true })
-const keepOnly = (folder, names) => {
-  const present = readdirSync(join(root, folder))
-  const missing = names.filter(name => !present.includes(name))
-  if (missing.length > 0) throw new Error(`${folder} no longer has ${missing.join(', ')}; look at this list again`)
-  for (const name of present) if (!names.includes(name)) drop(`${folder}/${name}`)
+
+/** What dist does not have in it, with what that depends on. */
+const whole = new Set()
+for (const name of ['argon2', 'bcrypt', '@scalar/fastify-api-reference']) keep(name)
+
+const packages = readdirSync(root, { recursive: true, withFileTypes: true })
+  .filter(({ name, parentPath }) => name === 'package.json' && /(^|\/)node_modules\/(@[^/]+\/)?[^/]+$/.test(parentPath))
+  .map(({ parentPath }) => parentPath.slice(root.length + 1))
+for (const path of packages.filter(path => !whole.has(path))) {
+  for (const name of readdirSync(join(root, path))) {
+    if (name !== 'node_modules' && name !== 'package.json' && !/^(licen[cs]e|notice|copying|copyright)/i.test(name)) drop(`${path}/${name}`)
+  }
 }
 
-keepOnly('@prisma/client', ['package.json', 'LICENSE', 'runtime'])
-keepOnly('@prisma/client/runtime', ['client.js', 'query_compiler_fast_bg.postgresql.mjs', 'query_compiler_fast_bg.postgresql.wasm-base64.mjs'])
-keepOnly('argon2', ['package.json', 'LICENSE', 'argon2.cjs', 'prebuilds'])
-keepOnly('argon2/prebuilds', [`${process.platform}-${process.arch}`])
+// Of argon2 there are other systems' builds, and what only building needs.
+for (const name of readdirSync(join(root, 'argon2'))) if (!['package.json', 'LICENSE', 'argon2.cjs', 'prebuilds'].includes(name)) drop(`argon2/${name}`)
+for (const module of ['argon2', 'bcrypt']) for (const name of readdirSync(join(root, module, 'prebuilds'))) if (name !== `${process.platform}-${process.arch}`) drop(`${module}/prebuilds/${name}`)
+for (const name of ['.bin', '.package-lock.json', 'node-addon-api', 'cross-env', '@epic-web']) drop(name)
 
-// Each of OpenTelemetry's packages has its code three times, and Node loads build/src. Most of their names for things are drafts, which their packages spell themselves.
-for (const name of readdirSync(join(root, '@opentelemetry'))) for (const form of ['esm', 'esnext']) drop(`@opentelemetry/${name}/build/${form}`)
-for (const name of readdirSync(join(root, '@opentelemetry/semantic-conventions/dist'))) if (/^experimental|incubating/.test(name)) drop(`@opentelemetry/semantic-conventions/dist/${name}`)
-
-// Types, and what only installing or building needs.
-for (const name of ['.bin', '.package-lock.json', '@types', 'undici-types', 'type-fest', 'node-addon-api', 'cross-env', '@epic-web', 'zod/src']) drop(name)
-
-// Beside each package's code. Never below its first level: "test" and "docs" may be code there.
-const besides = ['test', 'tests', '__tests__', 'docs', 'doc', 'example', 'examples', 'bench', 'benchmark', 'benchmarks', 'integration', '.github', '.vscode']
-for (const name of packages()) for (const folder of besides) drop(`${name}/${folder}`)
-
+// Types, maps and manuals.
 const unread = /^(?!licen[cs]e.*\.md$).*\.(map|[cm]?ts|flow|md|markdown)$/i
 for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
   if (entry.isFile() && unread.test(entry.name)) rmSync(join(entry.parentPath, entry.name))
 }
 
-function packages () {
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter(({ name, parentPath }) => name === 'package.json' && /(^|\/)node_modules\/(@[^/]+\/)?[^/]+$/.test(join(parentPath)))
-    .map(({ parentPath }) => parentPath.slice(root.length + 1))
+/** A package as Node finds it from `from`: in its own node_modules, or beside. */
+function keep (name, from = '') {
+  const path = from && existsSync(join(root, from, 'node_modules', name)) ? `${from}/node_modules/${name}` : name
+  if (whole.has(path)) return
+  whole.add(path)
+  const { dependencies = {} } = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'))
+  for (const dependency of Object.keys(dependencies)) keep(dependency, path)
 }

@@ -83,7 +83,7 @@ async function contents (): Promise<void> {
 async function usesItsCompileCache (): Promise<void> {
   const container = run({ NODE_DEBUG_NATIVE: 'COMPILE_CACHE' }, ['node', '--max-semi-space-size=4', '/app/dist/cli/main.js', 'config', 'check'])
   await container.ended
-  assert.match(container.output, /V8 code cache for ESM file:\/\/\/app\/dist\/config\.js was accepted/, 'the compile cache of the image is used')
+  assert.match(container.output, /V8 code cache for ESM file:\/\/\/app\/dist\/run-\w+\.js was accepted/, 'the compile cache of the image is used')
   report('compile cache', 'used')
 }
 
@@ -127,25 +127,43 @@ async function fastestArgon2 (pid: number): Promise<void> {
   report('argon2', expected)
 }
 
+/** What is loaded only where somebody asks for it must be in the image too; nobody listens there. */
+const EVERYTHING = { DOCS: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', BREACHED_PASSWORDS_URL: 'http://127.0.0.1:9', OTEL_BSP_SCHEDULE_DELAY: '100' }
+
+async function besides (url: string): Promise<void> {
+  for (const path of ['/docs/', '/openapi.json', '/openapi.yaml']) assert.equal((await fetch(url + path)).status, 200, path)
+  const port = await freePort()
+  const verifier = run({ MODE: 'verifier', UPSTREAM_URL: url, PUBLIC_URL: url.replace('127.0.0.1', 'localhost'), PORT: String(port), METRICS_PORT: '0' })
+  const pid = await waitFor('verifier', verifier, async () => await serviceOf(verifier.child.pid!))
+  await waitFor('answer from the verifier', verifier, async () => await fetch(`http://127.0.0.1:${port}/readyz`).then(answer => answer.ok || null, () => null))
+  process.kill(pid, 'SIGTERM')
+  assert.equal(await verifier.ended, 0, verifier.output.slice(-2_000))
+  report('besides', 'API reference, OpenTelemetry, MODE=verifier')
+}
+
 async function serves (databaseUrl: string): Promise<void> {
   const [port, metricsPort] = [await freePort(), await freePort()]
   const env = { DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: `k:${randomBytes(32).toString('base64')}`, PUBLIC_URL: `http://localhost:${port}`, REQUIRE_VERIFIED_EMAIL: 'false', PORT: String(port), METRICS_PORT: String(metricsPort) }
   const isReady = async () => await fetch(`http://127.0.0.1:${port}/readyz`).then(answer => answer.ok || null, () => null)
   // Only the first start has the database to migrate. In the last, what is pid 1 elsewhere is the primary.
   for (const [name, workers] of [['first start to ready', '1'], ['next start to ready', '1'], ['two workers to ready', '2']] as const) {
-    const container = run({ ...env, WORKERS: workers })
+    const all = workers === '1' ? {} : EVERYTHING
+    const container = run({ ...env, ...all, WORKERS: workers })
     const pid = await waitFor('process of the service', container, async () => await serviceOf(container.child.pid!))
     const seen = performance.now()
     await waitFor('answer from /readyz', container, isReady)
     report(name, `${Math.round(performance.now() - seen)} ms`)
     assert.equal(await status(pid, 'Uid'), '1000', 'it runs as uid 1000')
     await sleep(2_000)
-    report('idle RSS', `${Math.round(Number(await status(pid, 'VmRSS')) / 1024)} MB`)
+    const megabytes = Math.round(Number(await status(pid, 'VmRSS')) / 1024)
+    report('idle RSS', `${megabytes} MB`)
+    assert.ok(megabytes < 140, 'an idle node stays small')
     if (name.startsWith('first')) {
       await fastestArgon2(pid)
       await useIt(`http://127.0.0.1:${port}`)
       assert.equal(await run({ PORT: String(port) }, ['node', '/app/docker/healthcheck.mjs']).ended, 0, 'the health check passes while it runs')
     }
+    if (workers !== '1') await besides(`http://127.0.0.1:${port}`)
     const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
     assert.match(await metrics.text(), /^stateless_auth_feed_staleness_seconds [0-4]\./m, 'metrics on their own port')
     const began = performance.now()
