@@ -16,7 +16,9 @@ export type NodeProcess = {
 }
 type Teardown = { teardown: (work: () => unknown) => void }
 
-export const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+/** What the image runs, made by test/setup/before.ts. A preload that reaches into modules needs them apart, as in the sources. */
+export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const SOURCE = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 /** What a process has of its surroundings: nothing that a test depends on. */
 export const surroundings = () => ({ PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] })
 /** Processes that share a database share this. */
@@ -24,7 +26,7 @@ export const SHARED_KEK = `t:${randomBytes(32).toString('base64')}`
 
 /** A node of the service as a process of its own, listening on a free port of 127.0.0.1. `preload` is a module loaded before it. */
 export async function startProcess (t: Teardown, databaseUrl: string, { env = {}, preload }: { env?: Record<string, string>, preload?: string } = {}): Promise<NodeProcess> {
-  const child = spawn(process.execPath, [...(preload ? ['--import', preload] : []), MAIN, 'serve'], {
+  const child = spawn(process.execPath, [...(preload ? ['--import', preload, SOURCE] : [MAIN]), 'serve'], {
     env: { ...surroundings(), ...testEnvironment(databaseUrl, SHARED_KEK), PORT: '0', PUBLIC_URL: 'http://localhost:3000', DOCS: 'false', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
