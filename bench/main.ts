@@ -11,11 +11,12 @@ import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
 import { signIn } from './sign-in.ts'
 import { singleUse } from './single-use.ts'
+import { sizes } from './sizes.ts'
 import { start } from './start.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration }
+const benchmarks: Record<string, Benchmark> = { verify, 'sign-in': signIn, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration, sizes }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')
