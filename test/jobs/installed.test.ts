@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { installJobs } from '../../src/core/jobs/install.ts'
 import { jobsAreInstalled } from '../../src/core/jobs/installed.ts'
@@ -34,4 +35,18 @@ t.test('a node that dies while it installs has not said that it did', async t =>
   await sql('DROP EVENT TRIGGER die')
   await migrateDatabase(url, silent)
   t.equal(await jobsAreInstalled(url), true)
+})
+
+t.test('a role that may use the jobs and not own them starts all the same, and leaves the mark as it is', async t => {
+  const url = await freshDatabase(t)
+  const sql = await sqlTo(t, url)
+  const role = `tenant_${randomBytes(6).toString('hex')}`
+  await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'p'`)
+  t.teardown(async () => { await sql(`DROP OWNED BY ${role}`); await sql(`DROP ROLE ${role}`) })
+  await sql(`GRANT USAGE ON SCHEMA pgboss TO ${role}; GRANT ALL ON ALL TABLES IN SCHEMA pgboss TO ${role}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgboss TO ${role}`)
+  await sql('COMMENT ON SCHEMA pgboss IS \'stateless-auth of another time\'')
+  const asRole = Object.assign(new URL(url), { username: role, password: 'p' }).href
+  await installJobs(asRole)
+  t.strictSame(await sql('SELECT obj_description(to_regnamespace(\'pgboss\'), \'pg_namespace\') AS mark'), [{ mark: 'stateless-auth of another time' }])
+  t.equal(await jobsAreInstalled(asRole), false)
 })
