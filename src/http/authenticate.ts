@@ -7,7 +7,7 @@ import { parseCompact } from '../core/tokens/compact.ts'
 import { USER_SCOPES } from '../core/tokens/scopes.ts'
 import { VerifiedTokens } from '../core/tokens/verified-tokens.ts'
 import { AppError } from '../errors.ts'
-import { bearerToken } from './bearer.ts'
+import { asToken, bearerText, bearerToken } from './bearer.ts'
 import type { Verdict } from './tally.ts'
 
 declare module '@fastify/jwt' {
@@ -73,8 +73,9 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
       let known: AccessClaims | undefined
       let token: string
       try {
-        token = bearerToken(request)
+        token = bearerText(request)
         known = recall(token)
+        if (!known) asToken(token)
       } catch (error) { done(error as Error); return }
       // The rest of the request runs in here: outside of the try, so that what it throws is not taken for a refusal.
       if (known) done(admit(known))

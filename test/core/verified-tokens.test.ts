@@ -19,6 +19,11 @@ t.test('however many tokens come, as many are remembered as there is room for, a
 
 t.test('a token is known by all of its characters, and not once it was forgotten', async t => {
   const tokens = new VerifiedTokens(1)
+  const long = `head.${'s'.repeat(86)}`
+  tokens.remember(long, verified('long'))
+  for (const other of [`Head.${'s'.repeat(86)}`, 's'.repeat(86), `x${long}`, long.slice(0, -1)]) t.equal(tokens.find(other), undefined, 'the same end')
+  t.ok(tokens.find(long))
+  tokens.forget(long)
   tokens.remember('a.b.c', verified('x'))
   for (const other of ['a.b.C', 'a.b.c ', 'a.b.', 'constructor', '__proto__']) t.equal(tokens.find(other), undefined)
   tokens.remember('younger', verified('y'))
