@@ -20,6 +20,7 @@ import { routeRules } from './http/route-rules.ts'
 import { cookies } from './http/session-cookie.ts'
 import { Tally } from './http/tally.ts'
 import { refuseBytes, refuseUrl } from './http/unreadable.ts'
+import { logOfRequest } from './log.ts'
 
 /**
  * The map of the house: what every request passes, in order, and then the features: those that need a database, and those that
@@ -38,6 +39,7 @@ export async function buildApp (
     loggerInstance: ctx.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
+    childLoggerFactory: (log, { reqId }) => logOfRequest(log, reqId),
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     bodyLimit: 65_536,
     requestTimeout: 30_000,
@@ -60,7 +62,7 @@ export async function buildApp (
   // Before whatever sees a request, so that it happens within the span.
   if (spans) await app.register(spans)
   await app.register(problems)
-  await app.register(requestContext, { leaving, tally })
+  await app.register(requestContext, { leaving, tally, log: ctx.log })
   await app.register(jsonBody)
   await app.register(cookies)
   await app.register(browserRules, config)

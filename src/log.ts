@@ -1,20 +1,28 @@
-import { destination, pino, type DestinationStream, type Logger } from 'pino'
+import { destination, pino, symbols, type Logger } from 'pino'
 import type { Config } from './config.ts'
 
-export type Log = Logger
+export type Log = Logger & {
+  /** The line of a request. */
+  request: (line: RequestLine) => void
+}
+
+/** Nothing in here can hold a secret: what a caller chooses of it is its address, and behind a proxy what that says. */
+export type RequestLine = { reqId: string, method: string, route: string | undefined, status: number, address: string | undefined, ms: number }
 
 /** A write for the line of each request would cost it more than all that the service does for it. A crash loses none; `kill -9` those of the last quarter of a second. */
 const BUFFER = { minLength: 4_096, periodicFlush: 250 }
-const OF_A_REQUEST = '"msg":"request"}\n'
 
-function standardOutput (): DestinationStream {
+type Output = { write: (line: string) => void, later: (line: string) => void }
+
+function standardOutput (): Output {
   const stream = destination({ dest: 1, sync: true, ...BUFFER })
   process.on('exit', () => { stream.flushSync() })
   return {
     write: line => {
       stream.write(line)
-      if (!line.endsWith(OF_A_REQUEST)) stream.flushSync()
+      stream.flushSync()
     },
+    later: line => { stream.write(line) },
   }
 }
 
@@ -28,11 +36,12 @@ export function createLog (
   { logLevel, worker }: Pick<Config, 'logLevel'> & { worker?: number },
   { write, also, mixin }: { write?: (line: string) => void, also?: (line: string) => void, mixin?: () => object } = {}
 ): Log {
-  return pino({
+  const output = outputTo(write, also)
+  const log = pino({
     level: logLevel,
     ...mixin && { mixin },
     base: worker === undefined ? null : { worker },
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    timestamp: () => `,"time":"${now()}"`,
     formatters: { level: label => ({ level: label }) },
     redact: ['*.password', '*.new_password', '*.current_password', '*.token', '*.access_token', '*.refresh_token',
       'req.headers', '*.authorization', '*.cookie', '*.connectionString'],
@@ -40,11 +49,40 @@ export function createLog (
       req: request => ({ method: request.method, path: String(request.url).split('?', 1)[0]!.slice(0, 200), address: request.ip }),
       res: reply => ({ status: reply.statusCode }),
     },
-  }, streamTo(write, also))
+  }, output)
+  if (!log.isLevelEnabled('info')) return Object.assign(log, { request: () => {} })
+  // As the logger would write it, of what is known to be there: most of what a request's line costs is to be ready for anything.
+  const own = worker === undefined ? '' : `"worker":${worker},`
+  return Object.assign(log, {
+    request: ({ reqId, method, route, status, address, ms }: RequestLine) => {
+      const added = mixin ? JSON.stringify(mixin()).slice(1, -1) : ''
+      output.later(`{"level":"info","time":"${now()}",${own}${added && `${added},`}"reqId":"${reqId}","method":"${method}",${member('route', route)}"status":${status},${member('address', address)}"ms":${ms},"msg":"request"}\n`)
+    },
+  })
 }
 
-function streamTo (write?: (line: string) => void, also?: (line: string) => void): DestinationStream {
-  if (write) return { write }
+const member = (name: string, value: string | undefined): string => value === undefined ? '' : `"${name}":${JSON.stringify(value)},`
+
+/** `log.child({ reqId })`, without a search for secrets in an id of ours: every request has one, and few write a line with it. */
+export function logOfRequest<L extends object> (log: L, reqId: string): L {
+  const child = Object.create(log)
+  child[symbols.chindingsSym] = `${child[symbols.chindingsSym]},"reqId":"${reqId}"`
+  return child
+}
+
+let [lastMs, lastText] = [0, '']
+
+/** Making the text of an instant costs half a microsecond: under load many lines share a millisecond. */
+function now (): string {
+  const ms = Date.now()
+  if (ms !== lastMs) [lastMs, lastText] = [ms, new Date(ms).toISOString()]
+  return lastText
+}
+
+function outputTo (write?: (line: string) => void, also?: (line: string) => void): Output {
+  if (write) return { write, later: write }
   const output = standardOutput()
-  return also ? { write: line => { output.write(line); also(line) } } : output
+  return also
+    ? { write: line => { output.write(line); also(line) }, later: line => { output.later(line); also(line) } }
+    : output
 }

@@ -10,6 +10,7 @@ import { inTransaction } from '../db/client.ts'
 import { AppError, StartError } from '../errors.ts'
 import { canonicalEmail } from '../lib/email-address.ts'
 import { uuidv7 } from '../lib/ids.ts'
+import type { Log } from '../log.ts'
 import { MISUSED, type Environment } from './command.ts'
 import { withDatabase } from './with-database.ts'
 
@@ -26,7 +27,7 @@ export async function createUser (args: readonly string[], env: Environment): Pr
   if (name !== null && (name === '' || name.length > 200)) throw new StartError('A name has 1 to 200 characters.')
   return await withDatabase(env, async ({ db, log, config, clock, keyEncryptionKey }) => {
     // The first command of an installation makes its keys: not what was asked.
-    const keyring = new Keyring({ db, clock, log: log.child({}, { level: 'warn' }), settings: { ...config, keyEncryptionKey } })
+    const keyring = new Keyring({ db, clock, log: log.child({}, { level: 'warn' }) as Log, settings: { ...config, keyEncryptionKey } })
     await keyring.reload()
     const roles = rolesOf(role)
     const account = await inTransaction({ db, clock, config }, async ctx => {

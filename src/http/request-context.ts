@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import type { Log } from '../log.ts'
 import type { Attempt, Outcome, Tally } from './tally.ts'
 
 declare module 'fastify' {
@@ -14,7 +15,7 @@ declare module 'fastify' {
 }
 
 /** Every answer names its request, so that a user's report and a log line find each other: one line a request. */
-export const requestContext = fp<{ leaving: AbortSignal, tally: Tally }>(async (app, { leaving, tally }) => {
+export const requestContext = fp<{ leaving: AbortSignal, tally: Tally, log: Log }>(async (app, { leaving, tally, log }) => {
   app.decorate('tally', tally)
   app.decorateRequest('refusedFor', null)
   app.addHook('onRequest', (request, reply, done) => {
@@ -23,14 +24,12 @@ export const requestContext = fp<{ leaving: AbortSignal, tally: Tally }>(async (
     if (leaving.aborted) reply.header('connection', 'close')
     done()
   })
-  // Nothing in this line can hold a secret, and looking for one costs as much as the line.
-  const lines = app.log.child({}, { redact: [] } as object)
   app.addHook('onResponse', (request, reply, done) => {
     const { url: route, config: { attempt } } = request.routeOptions // made anew each time it is asked for
     const ms = reply.elapsedTime
     tally.count(request.method, route, reply.statusCode, ms / 1000)
     if (attempt) tally.attempted(attempt, reply.statusCode < 400 ? 'ok' : request.refusedFor ?? 'internal')
-    lines.info({ reqId: request.id, method: request.method, route, status: reply.statusCode, address: request.ip, ms: Math.round(ms) }, 'request')
+    log.request({ reqId: request.id, method: request.method, route, status: reply.statusCode, address: request.ip, ms: Math.round(ms) })
     done()
   })
 }, { name: 'request-context' })
