@@ -1,6 +1,6 @@
-import cors from '@fastify/cors'
+import cors, { type FastifyCorsOptions } from '@fastify/cors'
 import fp from 'fastify-plugin'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import helmet, { type HelmetOptions } from 'helmet'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError } from '../errors.ts'
@@ -26,15 +26,22 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
     crossOriginResourcePolicy: { policy: 'cross-origin' }, // CORS decides; a plain "same-origin" would shut out the allowed ones
   })
   // Not strict: the plugin would answer an OPTIONS that is no preflight with an error in plain text.
-  await app.register(cors, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type', 'idempotency-key'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
+  const decide = await corsHook(app, { strictPreflight: false, origin: [...corsOrigins], credentials: true, methods: ['GET', 'POST', 'PATCH', 'DELETE'], allowedHeaders: ['authorization', 'content-type', 'idempotency-key'], exposedHeaders: ['retry-after', 'x-request-id'], maxAge: 600 })
   app.addHook('onRoute', route => {
-    if (route.config?.publicRead) Object.assign(route.config, { cors: { origin: '*', credentials: false, exposedHeaders: null } })
+    if (route.config?.publicRead) Object.assign(route.config, { cors: PUBLIC_READ })
     if (route.config?.sameSiteOnly) route.onRequest = [requireAllowedCaller, ...[route.onRequest ?? []].flat()]
   })
 
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(everywhere)
-    done()
+  const plain = { ...everywhere, ...withoutOrigin(decide, {}) }
+  const publicRead = { ...everywhere, ...withoutOrigin(decide, { cors: PUBLIC_READ }) }
+  app.addHook('onRequest', function (request, reply, done) {
+    if (request.headers.origin === undefined && request.method !== 'OPTIONS') {
+      reply.headers(request.routeOptions.config.publicRead ? publicRead : plain)
+      done()
+    } else {
+      reply.headers(everywhere)
+      decide.call(this, request, reply, done)
+    }
   })
 
   async function requireAllowedCaller (request: FastifyRequest): Promise<void> {
@@ -48,6 +55,28 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
     return site === undefined || site === 'same-origin' || site === 'none'
   }
 }, { name: 'browser-rules' })
+
+const PUBLIC_READ: FastifyCorsOptions = { origin: '*', credentials: false, exposedHeaders: null as never }
+
+/** The plugin, but for when its hook runs: it costs more than all other headers together, and most who call are no page of a browser. */
+async function corsHook (app: FastifyInstance, options: FastifyCorsOptions): Promise<onRequestHookHandler> {
+  return await new Promise((resolve, reject) => {
+    const instance = {
+      decorateRequest: app.decorateRequest.bind(app),
+      options: app.options.bind(app),
+      addHook: (_name: 'onRequest', hook: onRequestHookHandler) => { resolve(hook) },
+    }
+    cors(instance as unknown as FastifyInstance, options, error => { if (error) reject(error) })
+  })
+}
+
+/** What the plugin answers whoever names no origin: asked once, because it is always the same. */
+function withoutOrigin (decide: onRequestHookHandler, config: object): Record<string, string> {
+  const headers: Record<string, string> = {}
+  const reply = { getHeader: () => undefined, header: (name: string, value: string) => { headers[name.toLowerCase()] = value } }
+  decide.call({} as FastifyInstance, { raw: { method: 'GET' }, headers: {}, routeOptions: { config } } as FastifyRequest, reply as unknown as FastifyReply, () => {})
+  return headers
+}
 
 /** What helmet sets, and `Cache-Control`: asked once, because every answer has the same. */
 function fixedHeaders (options: HelmetOptions): Record<string, string> {
