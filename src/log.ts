@@ -10,19 +10,36 @@ export type Log = Logger & {
 export type RequestLine = { reqId: string, method: string, route: string | undefined, status: number, address: string | undefined, ms: number }
 
 /** A write for the line of each request would cost it more than all that the service does for it. A crash loses none; `kill -9` those of the last quarter of a second. */
-const BUFFER = { minLength: 4_096, periodicFlush: 250 }
+const LATER_MS = 250
+/** What a pipe takes in one piece, so that lines of several workers do not run into each other. */
+const PIECE = 4_096
 
 type Output = { write: (line: string) => void, later: (line: string) => void }
 
+/** The stream could hold lines back itself, but measures all that it holds at every line. */
 function standardOutput (): Output {
-  const stream = destination({ dest: 1, sync: true, ...BUFFER })
-  process.on('exit', () => { stream.flushSync() })
+  const stream = destination({ dest: 1, sync: true })
+  let held = ''
+  const release = () => {
+    if (held === '') return
+    stream.write(held)
+    held = ''
+  }
+  setInterval(release, LATER_MS).unref()
+  process.on('exit', () => {
+    release()
+    stream.flushSync()
+  })
   return {
     write: line => {
+      release()
       stream.write(line)
       stream.flushSync()
     },
-    later: line => { stream.write(line) },
+    later: line => {
+      if (held.length + line.length > PIECE) release()
+      held += line
+    },
   }
 }
 
@@ -61,7 +78,8 @@ export function createLog (
   })
 }
 
-const member = (name: string, value: string | undefined): string => value === undefined ? '' : `"${name}":${JSON.stringify(value)},`
+const PLAIN = /^[\w.:/*-]*$/
+const member = (name: string, value: string | undefined): string => value === undefined ? '' : `"${name}":${PLAIN.test(value) ? `"${value}"` : JSON.stringify(value)},`
 
 /** `log.child({ reqId })`, without a search for secrets in an id of ours: every request has one, and few write a line with it. */
 export function logOfRequest<L extends object> (log: L, reqId: string): L {
