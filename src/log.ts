@@ -16,25 +16,30 @@ const PIECE = 4_096
 
 type Output = { write: (line: string) => void, later: (line: string) => void }
 
-/** The stream could hold lines back itself, but measures all that it holds at every line. */
+/** Of what a full disk did not take, to be tried again with the next line. */
+const KEPT = 1_048_576
+
+/**
+ * The stream could hold lines back itself, but measures all that it holds at every line. It writes at once, and is never told to flush: where
+ * nobody reads any more, because a collector died, it would try for ever, and the process stand still. Then the log is lost, and the service goes on.
+ */
 function standardOutput (): Output {
-  const stream = destination({ dest: 1, sync: true })
+  const stream = destination({ dest: 1, sync: true, maxLength: KEPT })
+  let lost = false
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => { lost ||= code === 'EPIPE' })
+  const put = (text: string) => { if (!lost) stream.write(text) }
   let held = ''
   const release = () => {
     if (held === '') return
-    stream.write(held)
+    put(held)
     held = ''
   }
   setInterval(release, LATER_MS).unref()
-  process.on('exit', () => {
-    release()
-    stream.flushSync()
-  })
+  process.on('exit', release)
   return {
     write: line => {
       release()
-      stream.write(line)
-      stream.flushSync()
+      put(line)
     },
     later: line => {
       if (held.length + line.length > PIECE) release()
