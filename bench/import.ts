@@ -9,7 +9,7 @@ import { pathOf, productionEnvironment } from './processes.ts'
 
 /** A million accounts with everything that a line can say, from a file; then the same file again, as after an interruption. As compiled for the image. */
 export const importUsers: Benchmark = async setting => {
-  const users = setting.smoke ? 5_000 : 1_000_000
+  const users = setting.smoke ? 5_000 : setting.long ? 1_000_000 : 50_000
   const file = join(setting.folder, 'users.ndjson')
   execFileSync(process.execPath, [pathOf('node_modules/typescript/bin/tsc'), '-p', pathOf('tsconfig.build.json')])
   await writeUsers(file, users)

@@ -1,10 +1,12 @@
 import autocannon from 'autocannon'
 import { readFile } from 'node:fs/promises'
+import type { Judged } from './judge.ts'
 
-export type Setting = { databaseUrl: string, folder: string, smoke: boolean, teardown: (work: () => unknown) => void }
+/** `smoke`: two seconds, to see that it runs. `long`: asked for by name, so with as many users or samples as it takes, and not as ten minutes for all allow. */
+export type Setting = { databaseUrl: string, folder: string, smoke: boolean, long: boolean, teardown: (work: () => unknown) => void }
 export type Spread = { median: number, min: number, max: number }
 export type Row = Spread & { label: string, unit: string }
-export type Result = { name: string, rows: Row[], ratios: Record<string, Spread>, note?: string }
+export type Result = { name: string, rows: Row[], ratios?: Record<string, Spread>, judged?: Judged[], note?: string }
 export type Benchmark = (setting: Setting) => Promise<Result>
 
 const rounded = (value: number): number => value >= 100 ? Math.round(value) : Number(value.toPrecision(3))
@@ -19,18 +21,24 @@ export const row = (label: string, unit: string, values: readonly number[]): Row
 /** Round by round: neighbours in time saw the same machine. */
 export const ratio = (subject: readonly number[], reference: readonly number[]): Spread => spread(subject.map((value, round) => value / reference[round]!))
 
-export type Load = { perSecond: number, perCpuSecond: number, busy: number }
+/** `busy`, `generator`: cores that the server and this process had in use. */
+export type Load = { perSecond: number, perCpuSecond: number, busy: number, generator: number, answered: number }
 
 /** Load on a server in another process. Any answer but 2xx, and any lost one, ends the benchmark. */
 export async function load (pid: number, seconds: number, options: autocannon.Options): Promise<Load> {
-  const [startedAt, cpuBefore] = [performance.now(), await cpuSeconds(pid)]
-  const result = await autocannon({ connections: 10, ...options, duration: seconds })
-  const [elapsed, cpu] = [(performance.now() - startedAt) / 1000, await cpuSeconds(pid) - cpuBefore]
+  const [cpuBefore, ownBefore] = [await cpuSeconds(pid), process.cpuUsage()]
+  let startedAt = performance.now()
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const running = autocannon({ connections: 10, sampleInt: 100, ...options, duration: seconds }, (error, result) => { if (error) reject(error); else resolve(result) })
+    // The requests have been made by then.
+    running.on('start', () => { startedAt = performance.now() })
+  })
+  const [elapsed, cpu, own] = [(performance.now() - startedAt) / 1000, await cpuSeconds(pid) - cpuBefore, process.cpuUsage(ownBefore)]
   const answered = result['2xx']
   if (result.errors > 0 || result.timeouts > 0 || result.non2xx > 0 || answered === 0) {
     throw new Error(`${options.url}: ${answered} answers, ${result.non2xx} not 2xx, ${result.errors} errors, ${result.timeouts} time-outs`)
   }
-  return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed }
+  return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed, generator: (own.user + own.system) / 1e6 / elapsed, answered }
 }
 
 /** User and system time of a process, all threads. Linux only: the clock tick is 10 ms there. */
