@@ -22,7 +22,7 @@ export const row = (label: string, unit: string, values: readonly number[]): Row
 export const ratio = (subject: readonly number[], reference: readonly number[]): Spread => spread(subject.map((value, round) => value / reference[round]!))
 
 /** `busy`, `generator`: cores that the server and this process had in use. */
-export type Load = { perSecond: number, perCpuSecond: number, busy: number, generator: number, answered: number }
+export type Load = { perSecond: number, perCpuSecond: number, busy: number, generator: number }
 
 /** Load on a server in another process. Any answer but 2xx, and any lost one, ends the benchmark. */
 export async function load (pid: number, seconds: number, options: autocannon.Options): Promise<Load> {
@@ -38,7 +38,7 @@ export async function load (pid: number, seconds: number, options: autocannon.Op
   if (result.errors > 0 || result.timeouts > 0 || result.non2xx > 0 || answered === 0) {
     throw new Error(`${options.url}: ${answered} answers, ${result.non2xx} not 2xx, ${result.errors} errors, ${result.timeouts} time-outs`)
   }
-  return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed, generator: (own.user + own.system) / 1e6 / elapsed, answered }
+  return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed, generator: (own.user + own.system) / 1e6 / elapsed }
 }
 
 /** User and system time of a process, all threads. Linux only: the clock tick is 10 ms there. */

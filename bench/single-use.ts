@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'node:http'
-import { loadConfig } from '../src/config.ts'
-import { openContext } from '../src/context.ts'
 import { issueEmailChangeToken, issueResetToken } from '../src/core/tokens/action-token.ts'
 import { findForCheck, findForSignIn } from '../src/core/users/store.ts'
-import { createLog } from '../src/log.ts'
+import { openInside } from './inside.ts'
 import { row, type Benchmark, type Row } from './measure.ts'
-import { PASSWORD, productionEnvironment, startService } from './processes.ts'
+import { PASSWORD, startService } from './processes.ts'
 
 // Fifty uses of one link at once over two nodes, two hundred times: exactly one may succeed. The same for fifty sign-ups with one address.
 const AT_ONCE = 50
@@ -20,9 +18,7 @@ export const singleUse: Benchmark = async setting => {
   // Each use comes from an address of its own: one may have eight hashes in the queue.
   const env = { TRUSTED_PROXIES: '127.0.0.1' }
   const nodes = [await startService(setting, { env }), await startService(setting, { env })]
-  const config = loadConfig(productionEnvironment(setting.databaseUrl), () => '')
-  const { ctx, close } = await openContext({ config, databaseUrl: setting.databaseUrl, keyEncryptionKey: config.keyEncryptionKey!, log: createLog({ logLevel: 'silent' }) })
-  setting.teardown(close)
+  const ctx = await openInside(setting)
   const newAccount = async () => {
     const email = `${randomUUID()}@bench.example`
     await use(nodes[0]!.url, 0, '/v1/auth/register', { email, password: PASSWORD })
