@@ -63,7 +63,7 @@ export const singleUse: Benchmark = async setting => {
     after: async () => await findForSignIn(ctx.db, `one-${round}@bench.example`) !== null,
   }))
   if (violations.length > 0) throw new Error(`${violations.length} violations:\n${violations.join('\n')}`)
-  return { name: 'single-use', rows, ratios: {}, note: `3 × ${rounds} rounds of ${AT_ONCE} parallel uses over two nodes: 0 violations` }
+  return { name: 'single-use', rows, note: `3 × ${rounds} rounds of ${AT_ONCE} parallel uses over two nodes: 0 violations` }
 }
 
 /** A node whose queue of hashes is full says so and is asked again: that use was none. */
