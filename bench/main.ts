@@ -11,6 +11,7 @@ import { feed } from './feed.ts'
 import { generator } from './generator.ts'
 import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
+import { refresh } from './refresh.ts'
 import { sdk } from './sdk.ts'
 import { signIn } from './sign-in.ts'
 import { singleUse } from './single-use.ts'
@@ -20,7 +21,7 @@ import { details, table } from './table.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { generator, verify, sdk, 'sign-in': signIn, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration, sizes }
+const benchmarks: Record<string, Benchmark> = { generator, verify, sdk, 'sign-in': signIn, refresh, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration, sizes }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')

@@ -15,8 +15,8 @@ export type Pool = pg.Pool
 
 export type Database = { db: PrismaClient, pool: Pool, close: () => Promise<void> }
 
-/** What can begin a transaction. The client is a proxy that is an instance of nothing, and a transaction looks much like it. */
-const databases = new WeakSet<Db>()
+/** What can begin a transaction, and where its connections are. The client is a proxy that is an instance of nothing, and a transaction looks much like it. */
+const databases = new WeakMap<Db, Pool>()
 const canBegin = (db: Db): db is PrismaClient => databases.has(db)
 
 /**
@@ -39,7 +39,7 @@ export function openDatabase (url: string, { log }: { log: Log }): Database {
   // Without a listener, losing an idle connection would end the process.
   pool.on('error', error => log.warn({ err: error.message }, 'database connection lost'))
   const db = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false, onConnectionError: () => {} }) })
-  databases.add(db)
+  databases.set(db, pool)
   return {
     db,
     pool,
@@ -58,6 +58,15 @@ export async function inTransaction<C extends { db: Db }, T> (ctx: C, work: (ctx
   const { db } = ctx
   if (!canBegin(db)) return await work(ctx)
   return await retryConflicts(async () => await db.$transaction(async tx => await work({ ...ctx, db: tx }), { maxWait: 1_500, timeout: 4_000 }))
+}
+
+/**
+ * The same as `$queryRaw` by way of pg alone, for less than half of the processor time: for the statement of a path that is run all the time. Faults
+ * are pg's own (see faults.ts), and the statement has no name either. Within a transaction it is Prisma that has the connection.
+ */
+export async function queryDirectly<Row extends object> (db: Db, statement: Prisma.Sql): Promise<Row[]> {
+  const pool = databases.get(db)
+  return pool ? (await pool.query<Row>(statement.text, statement.values)).rows : await db.$queryRaw<Row[]>(statement)
 }
 
 /** Runs a single statement again when the database asked for that (serialisation failure, deadlock), at most three times. */

@@ -1,4 +1,4 @@
-import { retryConflicts, type Db } from '../../db/client.ts'
+import { queryDirectly, retryConflicts, type Db } from '../../db/client.ts'
 import { Prisma } from '../../db/generated/client.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { revocationId } from '../../lib/digest.ts'
@@ -32,6 +32,12 @@ const LONGEST_BURST = 32
 
 type Spending = { sub: string, sid: string, gen: number, ver: number, kid: string, shared: boolean, graceSeconds: number, lateBudget: number, source: Source }
 
+/** A row of what is not there is null. */
+type SpentRow = {
+  outcome: Spent['outcome'] | 'late', gen: number | null, spent_at: number | null, late: number | null
+  db_now: number, roles: string[] | null, claims: CustomClaims | null
+}
+
 /**
  * R1: spends one generation, in one statement. Whoever comes first raises the watermark; whoever comes with the same
  * generation, at once or within the grace, reads the same `spent_at` and so makes the same successor. Later than that
@@ -58,7 +64,7 @@ async function spend (
   const record = late
     ? Prisma.sql`, l AS (SELECT 1 FROM s WHERE s.spent_at = now()), a AS (${eventFor({ type: 'session.refreshed_late', actor: `user:${sub}`, userId: sub, sid, source, data: { gen } }, clock, 'l')})`
     : Prisma.empty
-  const [row] = await retryConflicts(() => db.$queryRaw<(Omit<Spent, 'outcome'> & { outcome: Spent['outcome'] | 'late', spent_at: number | null, db_now: number, gen: number | null, roles: string[] | null, claims: CustomClaims | null, late: number | null })[]>`
+  const statement = Prisma.sql`
     WITH p AS (SELECT ${gen}::int AS gen, ${ver}::int AS ver, ${shared ? 1 : 0}::int AS shared, make_interval(secs => ${graceSeconds}::float8) AS grace, ${lateBudget}::int AS budget, ${late}::bool AS late),
     u AS (SELECT id, epoch, status, roles, claims FROM users WHERE id = ${sub}::uuid AND NOT ${isCompromised(kid)}),
     s AS (
@@ -82,7 +88,8 @@ async function spend (
            WHEN p.gen >= s.gen - s.burst * p.shared AND s.late <= p.budget THEN 'ok'
            WHEN s.gen = ${ENDED_GENERATION}::int                  THEN 'revoked'
            ELSE 'reuse' END AS outcome
-    FROM p LEFT JOIN u ON true LEFT JOIN s ON true`)
+    FROM p LEFT JOIN u ON true LEFT JOIN s ON true`
+  const [row] = await retryConflicts(() => queryDirectly<SpentRow>(db, statement))
   return { outcome: row!.outcome, gen: row!.gen ?? gen, spentAt: row!.spent_at ?? 0, now: row!.db_now, roles: row!.roles ?? [], claims: row!.claims ?? {}, late: row!.late ?? 0 }
 }
 
