@@ -6,6 +6,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbedded } from '../src/db/embedded/start.ts'
+import { argon2Builds } from './argon2-builds.ts'
 import { enumeration } from './enumeration.ts'
 import { feed } from './feed.ts'
 import { generator } from './generator.ts'
@@ -21,7 +22,7 @@ import { details, table } from './table.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { generator, verify, sdk, 'sign-in': signIn, refresh, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration, sizes }
+const benchmarks: Record<string, Benchmark> = { generator, verify, sdk, 'sign-in': signIn, refresh, argon2: argon2Builds, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration, sizes }
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')
