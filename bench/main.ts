@@ -22,7 +22,21 @@ import { details, table } from './table.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
 
-const benchmarks: Record<string, Benchmark> = { generator, verify, sdk, 'sign-in': signIn, refresh, argon2: argon2Builds, feed, import: importUsers, start, 'user-list': userList, 'single-use': singleUse, enumeration, sizes }
+const benchmarks: Record<string, Benchmark> = {
+  generator,
+  verify,
+  sdk,
+  'sign-in': signIn,
+  refresh,
+  argon2: argon2Builds,
+  feed,
+  import: importUsers,
+  start,
+  'user-list': userList,
+  'single-use': singleUse,
+  enumeration,
+  sizes,
+}
 
 const args = process.argv.slice(2)
 const smoke = args.includes('--smoke')
