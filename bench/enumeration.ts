@@ -7,13 +7,12 @@ import { PASSWORD, startService } from './processes.ts'
 // Does the time of an answer tell whether an address has an account? One request at a time, the classes in turn, over HTTP against a server
 // process as in production. A classifier with the time alone gets an AUC of 0.5 by guessing.
 const GOALS = { medians: { atMost: 5 }, auc: { atMost: 0.55 } }
-const WARM_UP = 20
 const WRONG = 'a wrong pass phrase, every time'
 
 type Classes = Record<string, () => { path: string, body: object }>
 
 export const enumeration: Benchmark = async setting => {
-  const samples = setting.smoke ? 20 : setting.long ? 1_000 : 200
+  const [samples, warmUp] = setting.smoke ? [5, 1] : [setting.long ? 1_000 : 200, 20]
   const service = await startService(setting, { env: { REQUIRE_VERIFIED_EMAIL: 'true', MAIL_URL: 'smtp://127.0.0.1:1' } })
   const db = new pg.Client({ connectionString: setting.databaseUrl })
   await db.connect()
@@ -21,13 +20,13 @@ export const enumeration: Benchmark = async setting => {
 
   /** One address is mailed three times an hour at most, and one account guessed at ten times at once: each sample has its own. */
   const fresh = () => `${randomBytes(8).toString('hex')}@bench.example`
-  const { rows: [made] } = await db.query<{ ids: string[] }>('SELECT array_agg(gen_random_uuid()) AS ids FROM generate_series(1, $1)', [4 * (samples + WARM_UP)])
+  const { rows: [made] } = await db.query<{ ids: string[] }>('SELECT array_agg(gen_random_uuid()) AS ids FROM generate_series(1, $1)', [4 * (samples + warmUp)])
   const emails = made!.ids.map(fresh)
   await db.query('INSERT INTO users (id, email, email_verified_at, status) SELECT id, email, now(), 1 FROM unnest($1::uuid[], $2::text[]) u(id, email)', [made!.ids, emails])
   await db.query('INSERT INTO credential (user_id, password_hash) SELECT id, $2 FROM unnest($1::uuid[]) u(id)', [made!.ids, await hashOf(service.url, db)])
-  const pool = (from: number) => { let at = from * (samples + WARM_UP); return () => emails[at++]! }
+  const pool = (from: number) => { let at = from * (samples + warmUp); return () => emails[at++]! }
   const [forSignUp, forReset, forWrong, forDisabled] = [pool(0), pool(1), pool(2), pool(3)]
-  await db.query('UPDATE users SET status = 2 WHERE email = ANY($1)', [emails.slice(3 * (samples + WARM_UP))])
+  await db.query('UPDATE users SET status = 2 WHERE email = ANY($1)', [emails.slice(3 * (samples + warmUp))])
 
   const signUp = (email: string) => ({ path: '/v1/auth/register', body: { email, password: PASSWORD } })
   const reset = (email: string) => ({ path: '/v1/password-reset', body: { email } })
@@ -41,7 +40,7 @@ export const enumeration: Benchmark = async setting => {
   const rows: Row[] = []
   const judged: Judged[] = []
   for (const [name, classes] of Object.entries(comparisons)) {
-    const times = await interleaved(service.url, classes, samples)
+    const times = await interleaved(service.url, classes, samples, warmUp)
     for (const [label, its] of Object.entries(times)) rows.push(row(`${name}: ${label}`, 'ms', its))
     const [[reference, first], ...others] = Object.entries(times) as [[string, number[]], ...[string, number[]][]]
     for (const [label, its] of others) {
@@ -61,10 +60,10 @@ async function hashOf (url: string, db: pg.Client): Promise<string> {
 }
 
 /** In turn, each round in another order, so that what the machine does meanwhile falls on all classes alike. */
-async function interleaved (url: string, classes: Classes, samples: number): Promise<Record<string, number[]>> {
+async function interleaved (url: string, classes: Classes, samples: number, warmUp: number): Promise<Record<string, number[]>> {
   const times: Record<string, number[]> = Object.fromEntries(Object.keys(classes).map(name => [name, []]))
   const answers = new Set<string>()
-  for (let round = -WARM_UP; round < samples; round++) {
+  for (let round = -warmUp; round < samples; round++) {
     const order = Object.keys(classes).map(name => ({ name, at: Math.random() })).sort((a, b) => a.at - b.at)
     for (const { name } of order) {
       const { ms, answer } = await ask(url, classes[name]!())

@@ -90,7 +90,11 @@ async function endingsSeen ({ here, node, count }: { here: Server, node: Server,
       return performance.now() - endedAt
     }
     const [atNode, atVerifier] = await Promise.all([
-      until(async () => (await fetch(`${node.url}/v1/auth/verify`, { headers: { authorization: `Bearer ${token}` } })).status === 401),
+      until(async () => {
+        const answer = await fetch(`${node.url}/v1/auth/verify`, { headers: { authorization: `Bearer ${token}` } })
+        await answer.arrayBuffer()
+        return answer.status === 401
+      }),
       until(async () => await verifier.verify(token).then(() => false, () => true)),
     ])
     times.node.push(atNode)

@@ -10,11 +10,11 @@ import { pathOf, productionEnvironment } from './processes.ts'
 
 const GOALS = { speed: { atLeast: 5_000 }, memory: { atMost: 200 } }
 
-/** A million accounts with everything that a line can say, from a file; then the same file again, as after an interruption. As compiled for the image. */
+/** A million accounts with everything that a line can say, from a file; then the same file again, as after an interruption. As in the image. */
 export const importUsers: Benchmark = async setting => {
   const users = setting.smoke ? 5_000 : setting.long ? 1_000_000 : 50_000
   const file = join(setting.folder, 'users.ndjson')
-  execFileSync(process.execPath, [pathOf('node_modules/typescript/bin/tsc'), '-p', pathOf('tsconfig.build.json')])
+  execFileSync(process.execPath, [pathOf('scripts/bundle.ts')], { cwd: pathOf('.') })
   await writeUsers(file, users)
   setting.teardown(async () => await rm(file))
   await run(setting.databaseUrl, ['migrate', 'up'])

@@ -18,7 +18,7 @@ const lists: Record<string, string> = {
 
 /** Pages of a hundred out of a million users, from the first to the last: what a page costs, and whether it matters where it is. */
 export const userList: Benchmark = async setting => {
-  const users = setting.smoke ? 20_000 : setting.long ? 1_000_000 : 100_000
+  const users = setting.smoke ? 5_000 : setting.long ? 1_000_000 : 100_000
   await onServer(setting.databaseUrl, async client => { await client.query(`CREATE DATABASE ${NAME}`) })
   const database = databaseNamed(setting.databaseUrl, NAME)
   const service = await startService({ ...setting, databaseUrl: database })
@@ -34,7 +34,7 @@ export const userList: Benchmark = async setting => {
   })
   const { access_token: token } = await post<SignedIn>(service.url, '/v1/auth/login', { email, password: PASSWORD, refresh: 'body', scope: 'admin' })
   // What a start costs is another benchmark's.
-  for (let warm = 0; warm < 300; warm++) await page(service.url, token, 'limit=100')
+  for (let warm = 0; warm < (setting.smoke ? 10 : 300); warm++) await page(service.url, token, 'limit=100')
 
   const rows: Row[] = []
   const judged: Judged[] = []
