@@ -9,6 +9,7 @@ import { startEmbedded } from '../src/db/embedded/start.ts'
 import { argon2Builds } from './argon2-builds.ts'
 import { enumeration } from './enumeration.ts'
 import { feed } from './feed.ts'
+import { flood } from './flood.ts'
 import { generator } from './generator.ts'
 import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
@@ -36,6 +37,7 @@ const benchmarks: Record<string, Benchmark> = {
   'single-use': singleUse,
   enumeration,
   sizes,
+  flood,
 }
 
 const args = process.argv.slice(2)

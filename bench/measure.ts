@@ -42,7 +42,7 @@ export async function load (pid: number, seconds: number, options: autocannon.Op
 }
 
 /** User and system time of a process, all threads. Linux only: the clock tick is 10 ms there. */
-async function cpuSeconds (pid: number): Promise<number> {
+export async function cpuSeconds (pid: number | string): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
   const [user, system] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13).map(Number) as [number, number]
   return (user + system) / 100

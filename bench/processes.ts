@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../src/db/embedded/start.ts'
+import { onServer } from '../test/setup/database.ts'
 import type { Setting } from './measure.ts'
 
 export const PASSWORD = 'a long enough pass phrase'
@@ -68,3 +69,15 @@ export async function signIns (url: string, count: number): Promise<SignedIn[]> 
 /** Verification of each of these tokens in turn, for the load generator. */
 export const verifications = (sessions: readonly SignedIn[]) => sessions.map(({ access_token: token }) =>
   ({ method: 'GET' as const, path: '/v1/auth/verify', headers: { authorization: `Bearer ${token}` } }))
+
+/** Many accounts at once, with the hash of one that signed up: a hash each would take the run's time. @returns their addresses; the password is PASSWORD */
+export async function accounts (url: string, databaseUrl: string, count: number): Promise<string[]> {
+  const { email } = await signUp(url)
+  return await onServer(databaseUrl, async client => {
+    const { rows } = await client.query<{ email: string }>(`WITH made AS (
+        INSERT INTO users (id, email, email_verified_at, status) SELECT id, id || '@bench.example', now(), 1 FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $1)) g RETURNING id, email),
+      hashes AS (INSERT INTO credential (user_id, password_hash) SELECT made.id, password_hash FROM made, credential JOIN users ON users.id = user_id WHERE users.email = $2)
+      SELECT email FROM made`, [count, email])
+    return rows.map(row => row.email)
+  })
+}
