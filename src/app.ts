@@ -66,7 +66,7 @@ export async function buildApp (
   await app.register(jsonBody)
   await app.register(cookies)
   await app.register(browserRules, config)
-  await app.register(rateLimits, { scale: config.rateLimitScale, workers: config.workers, limits: hasDatabase(ctx) ? ctx.limits : null })
+  await app.register(rateLimits, { scale: config.rateLimitScale, workers: config.workers, shared: hasDatabase(ctx) ? ctx : null })
   await app.register(authenticate, { ctx })
   await app.register(openapi, config)
 

@@ -1,10 +1,12 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Passwords } from '../core/passwords/hash.ts'
 import { AtOnce } from '../core/throttle/at-once.ts'
 import { isShared } from '../core/throttle/classes.ts'
 import type { Limits } from '../core/throttle/limits.ts'
 import { AppError } from '../errors.ts'
+import { clientGone } from './client-gone.ts'
 
 /** Requests per minute (sign-up, mail: per hour) and address; null: no limit. Local to a node: a pre-filter that costs no round trip, and that the workers of a node share out. */
 const classes = {
@@ -25,10 +27,16 @@ export type RateLimitClass = keyof typeof classes
 export const isUnlimited = (limit: RateLimitClass): boolean => classes[limit] === null
 const HOURLY: readonly RateLimitClass[] = ['sign-up', 'mail']
 
+/** What counts, and what queues, for all routes of a kind. */
+type Shared = { limits: Limits, passwords: Passwords }
+
+/** Those that have a password hashed for anybody who comes. */
+const HASHING: readonly RateLimitClass[] = ['sign-in', 'sign-up']
+
 /** Whom a request counts against: an IPv4 address, also when mapped into IPv6, or an IPv6 /64. */
 export const addressBucket = (request: FastifyRequest): string => normalizeIP(request.ip, 64)
 
-export const rateLimits = fp<{ scale: number, workers: number, limits: Limits | null }>(async (app, { scale, workers, limits }) => {
+export const rateLimits = fp<{ scale: number, workers: number, shared: Shared | null }>(async (app, { scale, workers, shared }) => {
   await app.register(rateLimit, {
     global: false,
     cache: 20_000,
@@ -47,15 +55,17 @@ export const rateLimits = fp<{ scale: number, workers: number, limits: Limits | 
     const limit = route.config?.limit
     const limiter = limiters.get(limit ?? '')
     if (limiter) route.onRequest = [...[route.onRequest ?? []].flat(), limiter]
-    if (!limits || !isShared(limit)) return
+    if (!shared || !isShared(limit)) return
+    const { limits, passwords } = shared
     const handle = route.handler as (this: FastifyInstance, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
     // Once the request can be read, for all nodes together. A sign-in counts itself, at the same time as it reads the account.
     route.handler = async function (request, reply) {
       const address = addressBucket(request)
-      const answer = atOnce.run(address, async () => {
+      const work = async () => {
         if (limit !== 'sign-in') await limits.attempt(limit, address)
         return await handle.call(this, request, reply)
-      })
+      }
+      const answer = atOnce.run(address, HASHING.includes(limit) ? async () => await passwords.enter({ bucket: address, signal: clientGone(reply) }, work) : work)
       if (answer === null) throw new AppError(limit === 'mail' ? 'too_many_requests' : 'login_busy', { retryAfterSeconds: 1 + Math.floor(Math.random() * 5) })
       return await answer
     }

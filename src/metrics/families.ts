@@ -26,9 +26,9 @@ export const families = {
   stateless_auth_signing_key_age_seconds: gauge('max', 'Since the key was made that signs now.', 'use'),
   stateless_auth_signing_key_rotation_seconds: gauge('min', 'Until the next key signs.', 'use'),
 
-  stateless_auth_password_hashes_waiting: gauge('sum', 'Password hashes that wait for their turn.'),
+  stateless_auth_password_hashes_waiting: gauge('sum', 'Sign-ins, sign-ups and password hashes that wait for their turn.'),
   stateless_auth_password_hashes_running: gauge('sum', 'Password hashes that are being made.'),
-  stateless_auth_password_hash_wait_seconds: histogram('How long password hashes waited for their turn.'),
+  stateless_auth_password_hash_wait_seconds: histogram('How long sign-ins and sign-ups waited for their turn.'),
   stateless_auth_password_hash_duration_seconds: histogram('How long password hashes took, without the wait.'),
   stateless_auth_breach_checks_failed_total: counter('New passwords that could not be checked against breaches, and were let through.'),
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { databaseLink } from '../helpers/database-link.ts'
 import { freshDatabase, sqlTo, type Sql } from '../helpers/database.ts'
@@ -118,4 +119,22 @@ t.test('a refresh token under a key that this node has not seen is not refused w
   t.strictSame(answer.cookies, [])
   await link.mend()
   await t.resolves(until(async () => (await refresh(token)).statusCode === 200, 8_000), 'and is good again without a restart')
+})
+
+t.test('of many sign-ins at once, those that wait and those that are refused have cost no statement', async t => {
+  const database = await freshDatabase(t)
+  const link = await databaseLink(t, database)
+  const { call, ctx } = await world(t, { DATABASE_URL: link.url, ARGON2_PASSES: '10' })
+  const entered = 4 * Math.max(1, availableParallelism() - 1)
+  const reads = () => link.statements.filter(statement => /^\s*SELECT u\.id/.test(statement)).length
+  link.statements.length = 0
+  const answers = Array.from({ length: entered + 200 }, async (_, at) =>
+    await call('POST', '/v1/auth/login', { body: { email: `${at}@mail.test`, password: PASSWORD }, remoteAddress: `10.0.${at % 100}.1` }))
+  await until(() => ctx.passwords.waiting > 20 && reads() >= entered, 5_000)
+  const seen = { reads: reads(), waiting: ctx.passwords.waiting }
+  const codes = (await Promise.all(answers)).map(answer => answer.json<{ code: string }>().code)
+  const refused = codes.filter(code => code === 'login_busy').length
+  t.ok(refused > 20, `${refused} were refused`)
+  t.ok(seen.reads < entered + 10, `${seen.reads} had been read while ${seen.waiting} waited`)
+  t.ok(reads() <= codes.length - refused, 'and nothing was read for who was refused')
 })

@@ -5,9 +5,13 @@ import { traced } from '../../trace.ts'
 import { Admission, hashConcurrency } from './admission.ts'
 import { foreignCheck } from './foreign/foreign.ts'
 import { parsePhc } from './phc.ts'
+import { letHashesYield } from './priority.ts'
 
 /** Who waits for a hash: the address it is counted against, and a signal that fires when the client has gone. */
 export type Waiter = { bucket: string, signal?: AbortSignal | undefined }
+
+/** While one hashes, the others read and write: hashing does not stand still until a request's statements take three times as long as its hash. */
+const ENTERED_PER_HASH = 4
 
 /** The verdict, and a new hash where the stored one has parameters of another time. */
 export type Verdict = { ok: false } | { ok: true, rehash: string | null }
@@ -19,16 +23,32 @@ export type Verdict = { ok: false } | { ok: true, rehash: string | null }
 export class Passwords {
   readonly #options: { type: typeof argon2.argon2id, memoryCost: number, timeCost: number, parallelism: 1 }
   readonly #admission: Admission
+  readonly #entry: Admission
   #dummy = ''
 
-  constructor (settings: { argon2MemoryKib: number, argon2Passes: number, workers?: number }, admission = new Admission(hashConcurrency(settings.workers ?? 1))) {
+  constructor (settings: { argon2MemoryKib: number, argon2Passes: number, workers?: number }) {
     this.#options = { type: argon2.argon2id, memoryCost: settings.argon2MemoryKib, timeCost: settings.argon2Passes, parallelism: 1 }
-    this.#admission = admission
+    const atOnce = hashConcurrency(settings.workers ?? 1)
+    const within = ENTERED_PER_HASH * atOnce
+    // Who has entered is not refused any more, also where hashes are slow.
+    this.#admission = new Admission(atOnce, () => Math.max(within, this.#admission.capacity))
+    this.#entry = new Admission(within, () => Math.max(atOnce, this.#admission.capacity - within))
   }
 
-  get waiting (): number { return this.#admission.waiting }
+  get waiting (): number { return this.#entry.waiting + this.#admission.waiting }
   /** For the metrics. */
-  get queue (): Pick<Admission, 'waiting' | 'running' | 'waited' | 'took'> { return this.#admission }
+  get queue (): Pick<Admission, 'waiting' | 'running' | 'waited' | 'took'> {
+    const { waiting } = this
+    const { running, took } = this.#admission
+    return { waiting, running, took, waited: this.#entry.waited }
+  }
+
+  /**
+   * Who comes from outside to have a password hashed waits here for a turn, before anything is read or counted for it: what is refused costs no statement, and there are
+   * only ever a few that do. Who is signed in already waits for the hash alone.
+   * @throws login_busy
+   */
+  async enter<T> ({ bucket, signal }: Waiter, work: () => Promise<T>): Promise<T> { return await this.#entry.admit(bucket, signal, work) }
 
   /** Hashes once with the real parameters, and verifies with small ones, as everybody waits for it: a native module that does not work here stops the start. */
   async selfTest (): Promise<void> {
@@ -37,6 +57,7 @@ export class Passwords {
       this.#dummy = await this.#hash(secret)
       const small = await argon2.hash(secret, { ...this.#options, memoryCost: 1024, timeCost: 2 })
       if (!await argon2.verify(small, secret) || await argon2.verify(small, `${secret}x`)) throw new Error('it gave a wrong answer')
+      letHashesYield()
     } catch (error) {
       throw new StartError(`The password hashing module does not work on this machine: ${(error as Error).message}.`, { cause: error })
     }
