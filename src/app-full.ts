@@ -13,19 +13,24 @@ import { pageRoutes } from './features/pages/routes.ts'
 import { passwordRoutes } from './features/password/routes.ts'
 import { passwordResetRoutes } from './features/password-reset/routes.ts'
 import { sessionRoutes } from './features/sessions/routes.ts'
+import { cookies } from './http/session-cookie.ts'
 
 export { oauthRoutes }
 
 /** The features that need a database: one module, so that a node without one loads none of what they bring (Prisma, pg, argon2), and a node with one has it in one piece. */
 export async function databaseRoutes (app: FastifyInstance, { ctx }: { ctx: Context }): Promise<void> {
-  await app.register(accountRoutes, { ctx })
-  await app.register(ownSessionRoutes, { ctx })
-  await app.register(passwordRoutes, { ctx })
-  await app.register(emailVerificationRoutes, { ctx })
-  await app.register(passwordResetRoutes, { ctx })
-  await app.register(emailChangeRoutes, { ctx })
-  if (ctx.config.appUrl === undefined) await app.register(pageRoutes, { ctx })
-  await app.register(sessionRoutes, { ctx })
+  // Cookies cost every request of a scope that has them.
+  await app.register(async people => {
+    await people.register(cookies)
+    await people.register(accountRoutes, { ctx })
+    await people.register(ownSessionRoutes, { ctx })
+    await people.register(passwordRoutes, { ctx })
+    await people.register(emailVerificationRoutes, { ctx })
+    await people.register(passwordResetRoutes, { ctx })
+    await people.register(emailChangeRoutes, { ctx })
+    if (ctx.config.appUrl === undefined) await people.register(pageRoutes, { ctx })
+    await people.register(sessionRoutes, { ctx })
+  })
   await app.register(adminUserRoutes, { ctx })
   await app.register(adminClientRoutes, { ctx })
   await app.register(adminKeyRoutes, { ctx })

@@ -17,10 +17,8 @@ import { problems } from './http/problem.ts'
 import { rateLimits } from './http/rate-limit.ts'
 import { requestContext } from './http/request-context.ts'
 import { routeRules } from './http/route-rules.ts'
-import { cookies } from './http/session-cookie.ts'
 import { Tally } from './http/tally.ts'
 import { refuseBytes, refuseUrl } from './http/unreadable.ts'
-import { logOfRequest } from './log.ts'
 
 /**
  * The map of the house: what every request passes, in order, and then the features: those that need a database, and those that
@@ -39,7 +37,6 @@ export async function buildApp (
     loggerInstance: ctx.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
-    childLoggerFactory: (log, { reqId }) => logOfRequest(log, reqId),
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     bodyLimit: 65_536,
     requestTimeout: 30_000,
@@ -62,10 +59,9 @@ export async function buildApp (
   // Before whatever sees a request, so that it happens within the span.
   if (spans) await app.register(spans)
   await app.register(problems)
-  await app.register(requestContext, { leaving, tally, log: ctx.log })
+  await app.register(requestContext, { tally, log: ctx.log })
   await app.register(jsonBody)
-  await app.register(cookies)
-  await app.register(browserRules, config)
+  await app.register(browserRules, { ...config, leaving })
   await app.register(rateLimits, { scale: config.rateLimitScale, workers: config.workers, shared: hasDatabase(ctx) ? ctx : null })
   await app.register(authenticate, { ctx })
   await app.register(openapi, config)

@@ -1,4 +1,4 @@
-import { destination, pino, symbols, type Logger } from 'pino'
+import { destination, pino, type Logger } from 'pino'
 import type { Config } from './config.ts'
 
 export type Log = Logger & {
@@ -85,13 +85,6 @@ export function createLog (
 
 const PLAIN = /^[\w.:/*-]*$/
 const member = (name: string, value: string | undefined): string => value === undefined ? '' : `"${name}":${PLAIN.test(value) ? `"${value}"` : JSON.stringify(value)},`
-
-/** `log.child({ reqId })`, without a search for secrets in an id of ours: every request has one, and few write a line with it. */
-export function logOfRequest<L extends object> (log: L, reqId: string): L {
-  const child = Object.create(log)
-  child[symbols.chindingsSym] = `${child[symbols.chindingsSym]},"reqId":"${reqId}"`
-  return child
-}
 
 let [lastMs, lastText] = [0, '']
 

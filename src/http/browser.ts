@@ -4,12 +4,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 import helmet, { type HelmetOptions } from 'helmet'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AppError } from '../errors.ts'
+import { startHeaders } from './start-headers.ts'
 
 /**
  * What stands between a page of another site and the cookie: exact origins for CORS, and on every route that reads or sets
  * the cookie a check of where the request comes from. SameSite=Strict alone does not stop a sibling subdomain.
  */
-export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string[] }>(async (app, { publicUrl, corsOrigins }) => {
+export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string[], leaving: AbortSignal }>(async (app, { publicUrl, corsOrigins, leaving }) => {
   const ownOrigin = new URL(publicUrl).origin
   const mayCall = (origin: string): boolean => origin === ownOrigin || corsOrigins.includes(origin)
 
@@ -35,13 +36,14 @@ export const browserRules = fp<{ publicUrl: string, corsOrigins: readonly string
   const plain = { ...everywhere, ...withoutOrigin(decide, {}) }
   const publicRead = { ...everywhere, ...withoutOrigin(decide, { cors: PUBLIC_READ }) }
   app.addHook('onRequest', function (request, reply, done) {
-    if (request.headers.origin === undefined && request.method !== 'OPTIONS') {
-      reply.headers(request.routeOptions.config.publicRead ? publicRead : plain)
-      done()
-    } else {
-      reply.headers(everywhere)
-      decide.call(this, request, reply, done)
-    }
+    const fromPage = request.headers.origin !== undefined || request.method === 'OPTIONS'
+    startHeaders(reply, fromPage ? everywhere : request.routeOptions.config.publicRead ? publicRead : plain)
+    // A user's report and a line of the log find each other by it.
+    reply.header('x-request-id', request.id)
+    // A client that keeps its connection must move on before this process closes it under a request.
+    if (leaving.aborted) reply.header('connection', 'close')
+    if (fromPage) decide.call(this, request, reply, done)
+    else done()
   })
 
   async function requireAllowedCaller (request: FastifyRequest): Promise<void> {

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
-import type { Log } from '../log.ts'
+import { symbols } from 'pino'
+import type { VerifierContext } from '../context.ts'
 import type { Attempt, Outcome, Tally } from './tally.ts'
 
 declare module 'fastify' {
@@ -14,16 +15,11 @@ declare module 'fastify' {
   }
 }
 
-/** Every answer names its request, so that a user's report and a log line find each other: one line a request. */
-export const requestContext = fp<{ leaving: AbortSignal, tally: Tally, log: Log }>(async (app, { leaving, tally, log }) => {
+/** What is known of a request while it runs, and what is kept of it: a line of the log, and a count. */
+export const requestContext = fp<{ tally: Tally, log: VerifierContext['log'] }>(async (app, { tally, log }) => {
   app.decorate('tally', tally)
   app.decorateRequest('refusedFor', null)
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    // A client that keeps its connection must move on before this process closes it under a request.
-    if (leaving.aborted) reply.header('connection', 'close')
-    done()
-  })
+  app.setChildLoggerFactory((parent, { reqId }) => logOf(parent, reqId))
   app.addHook('onResponse', (request, reply, done) => {
     const { url: route, config: { attempt } } = request.routeOptions // made anew each time it is asked for
     const ms = reply.elapsedTime
@@ -33,3 +29,10 @@ export const requestContext = fp<{ leaving: AbortSignal, tally: Tally, log: Log 
     done()
   })
 }, { name: 'request-context' })
+
+/** `log.child({ reqId })`, without a search for secrets in an id of ours: every request has one, and few write a line with it. */
+function logOf<L extends object> (log: L, reqId: string): L {
+  const child = Object.create(log)
+  child[symbols.chindingsSym] = `${child[symbols.chindingsSym]},"reqId":"${reqId}"`
+  return child
+}
