@@ -110,6 +110,10 @@ t.test('only the listed origins may read answers with credentials, and none is r
       t.match([headers['access-control-allow-origin'], headers['access-control-allow-credentials']], ['*', undefined], `${url} is for everybody, without credentials`)
     }
   }
+  const corsOf = ({ headers }: LightMyRequestResponse) => Object.fromEntries(Object.entries(headers).filter(([name]) => name === 'vary' || name.startsWith('access-control-')))
+  for (const [method, url] of [['GET', '/v1/me'], ['POST', '/v1/auth/refresh'], ['GET', '/nowhere'], ['GET', '/livez'], ['HEAD', '/livez'], ['GET', '/.well-known/jwks.json']] as const) {
+    t.strictSame(corsOf(await call(method, url)), corsOf(await call(method, url, { headers: { origin: STRANGERS[0]! } })), `${method} ${url}: who names no origin is a stranger`)
+  }
   const { call: callOther } = await world(t)
   t.equal((await callOther('GET', '/v1/me', { headers: { origin: APP } })).headers['access-control-allow-origin'], undefined, 'and by default nobody')
 })

@@ -1,4 +1,6 @@
+import Fastify, { type FastifyReply } from 'fastify'
 import t from 'tap'
+import { startHeaders } from '../../src/http/start-headers.ts'
 import { PASSWORD, world } from '../helpers/world.ts'
 
 t.test('every answer forbids caching, sniffing, framing and referring, and says nothing about what runs here', async t => {
@@ -86,4 +88,18 @@ t.test('a key set that has not changed is not sent again, also when a proxy has 
   }
   for (const tag of ['"other"', etag.slice(1, -1), '', 'W/']) t.equal((await call('GET', '/.well-known/jwks.json', { headers: { 'if-none-match': tag } })).statusCode, 200, tag)
   t.equal((await (await anotherNode()).call('GET', '/.well-known/jwks.json')).headers['etag'], etag, 'every node has the same')
+})
+
+t.test('the headers that never change are set in one assignment, in the place where Fastify keeps them', async t => {
+  const app = Fastify()
+  app.get('/', async (_request, reply) => {
+    reply.headers = () => { throw new Error('one by one: Fastify keeps them elsewhere now') }
+    startHeaders(reply, { 'x-fixed': 'yes' })
+    reply.header('X-Other', 'too')
+    return {}
+  })
+  for (const path of ['/', '/?again']) t.match(await app.inject(path), { statusCode: 200, headers: { 'x-fixed': 'yes', 'x-other': 'too' } })
+  const kept: object[] = []
+  startHeaders({ headers: (headers: object) => { kept.push(headers) } } as unknown as FastifyReply, { 'x-fixed': 'yes' })
+  t.strictSame(kept, [{ 'x-fixed': 'yes' }], 'and in its way where it does')
 })
