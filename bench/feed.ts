@@ -15,14 +15,14 @@ const GOALS = { entries: { atLeast: 0.95 }, node: { atMost: 1_000 }, verifier: {
  * node. Compared are a node that has neither, one that has the entries, and that one again with the streams.
  */
 export const feed: Benchmark = async setting => {
-  const [entries, streams, endings, rounds, seconds] = setting.smoke ? [500, 40, 5, 1, 1] : setting.long ? [10_000, 1_000, 300, 5, 3] : [10_000, 1_000, 50, 5, 1]
+  const [tokens, entries, streams, endings, rounds, seconds] = setting.smoke ? [3, 500, 40, 3, 1, 1] : setting.long ? [20, 10_000, 1_000, 300, 5, 3] : [20, 10_000, 1_000, 50, 5, 1]
   await onServer(setting.databaseUrl, async client => { await client.query(`CREATE DATABASE ${NAME}`) })
   const quiet = await startService(setting)
   const busy = { ...setting, databaseUrl: databaseNamed(setting.databaseUrl, NAME) }
   // The issuer is where the verifier looks: the node under load.
   const here = await startService(busy, { env: { PUBLIC_URL: 'http://localhost:3000' } })
   const node = await startService(busy, { env: { PUBLIC_URL: 'http://localhost:3000' } })
-  const subjects = { quiet: await signIns(quiet.url, 20), node: await signIns(here.url, 20) }
+  const subjects = { quiet: await signIns(quiet.url, tokens), node: await signIns(here.url, tokens) }
   await onServer(busy.databaseUrl, async client => {
     // Sessions, users and single tokens: every kind is looked up in every verification.
     await client.query(`INSERT INTO revocation (kind, id, val, expires_at) SELECT (array['s','u','j'])[1 + g % 3]::"char", substring(sha256(convert_to(g::text, 'UTF8')) for 12), 2, now() + interval '1 hour' FROM generate_series(1, ${entries}) g`)
