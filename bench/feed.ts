@@ -62,7 +62,7 @@ export const feed: Benchmark = async setting => {
   }
 }
 
-async function subscribe ({ teardown }: Setting, { url }: Server, count: number): Promise<void> {
+export async function subscribe ({ teardown }: Setting, { url }: Server, count: number): Promise<void> {
   const child = fork(pathOf('bench/feed-subscribers.ts'), { env: { PATH: process.env['PATH'], FEED_URL: url, STREAMS: String(count) } })
   const ended = once(child, 'exit')
   teardown(async () => { child.kill('SIGTERM'); await ended })

@@ -11,6 +11,7 @@ import { enumeration } from './enumeration.ts'
 import { feed } from './feed.ts'
 import { flood } from './flood.ts'
 import { generator } from './generator.ts'
+import { growth } from './growth.ts'
 import { importUsers } from './import.ts'
 import type { Benchmark, Result } from './measure.ts'
 import { refresh } from './refresh.ts'
@@ -38,6 +39,7 @@ const benchmarks: Record<string, Benchmark> = {
   enumeration,
   sizes,
   flood,
+  growth,
 }
 
 const args = process.argv.slice(2)
