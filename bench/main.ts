@@ -23,6 +23,7 @@ import { start } from './start.ts'
 import { details, table } from './table.ts'
 import { userList } from './user-list.ts'
 import { verify } from './verify.ts'
+import { writes } from './writes.ts'
 
 const benchmarks: Record<string, Benchmark> = {
   generator,
@@ -40,6 +41,7 @@ const benchmarks: Record<string, Benchmark> = {
   sizes,
   flood,
   growth,
+  writes,
 }
 
 const args = process.argv.slice(2)
