@@ -6,15 +6,18 @@ import { acceptGuess, findForSignIn } from '../src/core/users/store.ts'
 import { createLog } from '../src/log.ts'
 import { databaseNamed, onServer } from '../test/setup/database.ts'
 import { subscribe } from './feed.ts'
-import { cpuSeconds, load, ratio, row, type Benchmark, type Result, type Row, type Setting } from './measure.ts'
+import { load, ratio, row, type Benchmark, type Result, type Row, type Setting } from './measure.ts'
 import { productionEnvironment, signIns, signUp, startService, verifications, type Server, type SignedIn } from './processes.ts'
+
+/** Of one node a second. */
+const [REFRESHES, VERIFICATIONS] = [100, 800]
 
 /** A pair of what is small and what is large, by turns; each measurement tells what one operation costs. */
 type Pair = { label: string, unit: string, few: () => Promise<number>, many: () => Promise<number> }
 
 /** What an operation costs where there is little, and where there is a thousand times as much: users, endings, streams, nodes. */
 export const growth: Benchmark = async setting => {
-  const [rounds, seconds] = setting.smoke ? [1, 0.5] : [5, 1.5]
+  const [rounds, seconds] = setting.smoke ? [1, 1] : [5, 2]
   const [fewUsers, manyUsers] = setting.smoke ? [100, 2_000] : [1_000, 1_000_000]
   const [fewEndings, manyEndings] = setting.smoke ? [10, 500] : [100, 100_000]
   const [fewStreams, manyStreams] = setting.smoke ? [2, 20] : [10, 1_000]
@@ -36,19 +39,19 @@ export const growth: Benchmark = async setting => {
   // Users: what a sign-in asks of the database, and a refresh as a whole, service and database.
   const users = [`${fewUsers} users`, `${manyUsers} users`] as const
   const contexts = { few: await contextOf(setting, few), many: await contextOf(setting, many) }
-  const statements = async (ctx: Context, of: number) => await statementsMs(ctx, of, setting.smoke ? 20 : 300)
-  await compare({ label: 'statements of a sign-in', unit: 'ms', few: async () => await statements(contexts.few, fewUsers), many: async () => await statements(contexts.many, manyUsers) }, users)
+  const statements = async (ctx: Context, url: string, of: number) => await statementsMs(ctx, url, of, setting.smoke ? 20 : 300)
+  await compare({ label: 'statements of a sign-in', unit: 'CPU ms', few: async () => await statements(contexts.few, few, fewUsers), many: async () => await statements(contexts.many, many, manyUsers) }, users)
   const nodes = { few: await startService({ ...setting, databaseUrl: few }), many: await startService({ ...setting, databaseUrl: many }) }
   const sessions = { few: await signIns(nodes.few.url, 20), many: await signIns(nodes.many.url, 20) }
-  const refresh = async (servers: Server[], its: readonly SignedIn[], databaseUrl: string) => await costMs(servers, databaseUrl, seconds, refreshes(its))
+  const refresh = async (servers: Server[], its: readonly SignedIn[], databaseUrl: string, rate?: number) => await costMs(servers, databaseUrl, seconds, refreshes(its), rate)
   await compare({ label: 'refresh', unit: 'CPU ms', few: async () => await refresh([nodes.few], sessions.few, few), many: async () => await refresh([nodes.many], sessions.many, many) }, users)
 
-  // One node and four, on one database.
+  // One node and four, on one database, and each of them as busy: at full speed one would serve more requests for each time it is woken.
   const four = [nodes.many, ...await Promise.all([1, 2, 3].map(async () => await startService({ ...setting, databaseUrl: many })))]
-  const verify = async (servers: Server[], its: readonly SignedIn[]) => await costMs(servers, null, seconds, verifications(its))
+  const verify = async (servers: Server[], its: readonly SignedIn[], rate?: number) => await costMs(servers, null, seconds, verifications(its), rate)
   const size = ['1 node', '4 nodes'] as const
-  await compare({ label: 'refresh', unit: 'CPU ms', few: async () => await refresh([nodes.many], sessions.many, many), many: async () => await refresh(four, sessions.many, many) }, size)
-  await compare({ label: 'verify', unit: 'CPU ms', few: async () => await verify([nodes.many], sessions.many), many: async () => await verify(four, sessions.many) }, size)
+  await compare({ label: 'refresh', unit: 'CPU ms', few: async () => await refresh([nodes.many], sessions.many, many, REFRESHES), many: async () => await refresh(four, sessions.many, many, REFRESHES) }, size)
+  await compare({ label: 'verify', unit: 'CPU ms', few: async () => await verify([nodes.many], sessions.many, VERIFICATIONS), many: async () => await verify(four, sessions.many, VERIFICATIONS) }, size)
   for (const node of four.slice(1)) await node.stop()
 
   // Endings, and then streams that follow them.
@@ -90,16 +93,17 @@ async function contextOf (setting: Setting, databaseUrl: string): Promise<Contex
   return ctx
 }
 
-/** One after the other, of users picked at random: reading the account, and writing that the guess was right. @returns ms of one sign-in */
-async function statementsMs (ctx: Context, users: number, count: number): Promise<number> {
-  const began = performance.now()
+/** One after the other, of users picked at random: reading the account, and writing that the guess was right. @returns CPU ms of one sign-in, here and in PostgreSQL */
+async function statementsMs (ctx: Context, databaseUrl: string, users: number, count: number): Promise<number> {
+  const [own, database] = [process.cpuUsage(), await postgresSeconds(databaseUrl)]
   for (let n = 0; n < count; n++) {
     const user = await findForSignIn(ctx.db, `${randomInt(1, users + 1)}@bench.example`)
     if (!user) throw new Error('a user is missing')
     const accepted = await acceptGuess(ctx, user.id, 'unknown', null, { type: 'session.started', actor: `user:${user.id}`, userId: user.id, source: { addressPrefix: null, userAgent: null } })
     if (!accepted) throw new Error('a guess was not accepted')
   }
-  return (performance.now() - began) / count
+  const { user, system } = process.cpuUsage(own)
+  return 1000 * ((user + system) / 1e6 + await postgresSeconds(databaseUrl) - database) / count
 }
 
 /** Within the grace the same token has the same successor, by the same statement: what is measured is one refresh, as often as wanted. */
@@ -107,31 +111,32 @@ const refreshes = (sessions: readonly SignedIn[]) => sessions.map(({ refresh_tok
   ({ method: 'POST' as const, path: '/v1/auth/refresh', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ refresh_token }) }))
 
 /** @returns CPU milliseconds of one operation: of the nodes, and of PostgreSQL where it takes part */
-async function costMs (servers: readonly Server[], databaseUrl: string | null, seconds: number, requests: { method: 'GET' | 'POST', path: string }[]): Promise<number> {
+async function costMs (servers: readonly Server[], databaseUrl: string | null, seconds: number, requests: { method: 'GET' | 'POST', path: string }[], rate?: number): Promise<number> {
   const before = databaseUrl === null ? 0 : await postgresSeconds(databaseUrl)
-  const loads = await Promise.all(servers.map(async server => await load(server.pid, seconds, { url: server.url, requests, connections: Math.max(2, Math.round(8 / servers.length)) })))
+  const loads = await Promise.all(servers.map(async server => await load(server.pid, seconds, { url: server.url, requests, connections: 8, ...(rate && { overallRate: rate }) })))
   const database = databaseUrl === null ? 0 : await postgresSeconds(databaseUrl) - before
   const operations = loads.reduce((sum, { perSecond }) => sum + perSecond * seconds, 0)
   const cpu = loads.reduce((sum, { busy }) => sum + busy * seconds, 0)
   return 1000 * (cpu + database) / operations
 }
 
-/** All processes of the server but the one that listens. */
+/** All processes of the server, also those that have ended: their time is then in that of the one that listens. */
 async function postgresSeconds (databaseUrl: string): Promise<number> {
   const postmaster = await parentOf(databaseUrl)
   const times = await Promise.all((await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(async pid => {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-    return parentIn(stat) === postmaster ? await cpuSeconds(pid).catch(() => 0) : 0
+    const [, parent, ...others] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const [user, system, userOfEnded, systemOfEnded] = others.slice(9, 13).map(Number) as [number, number, number, number]
+    return pid === postmaster ? (userOfEnded + systemOfEnded) / 100 : parent === postmaster ? (user + system) / 100 : 0
   }))
   return times.reduce((sum, one) => sum + one, 0)
 }
 
-const parentIn = (stat: string): string | undefined => stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]
-
 async function parentOf (databaseUrl: string): Promise<string> {
   return await onServer(databaseUrl, async client => {
     const { rows: [row] } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-    return parentIn(await readFile(`/proc/${row!.pid}/stat`, 'utf8'))!
+    const stat = await readFile(`/proc/${row!.pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]!
   })
 }
 
