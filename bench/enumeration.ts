@@ -12,7 +12,7 @@ const WRONG = 'a wrong pass phrase, every time'
 type Classes = Record<string, () => { path: string, body: object }>
 
 export const enumeration: Benchmark = async setting => {
-  const [samples, warmUp] = setting.smoke ? [5, 1] : [setting.long ? 1_000 : 200, 20]
+  const [samples, warmUp] = setting.smoke ? [5, 1] : [setting.long ? 1_000 : 100, 20]
   const service = await startService(setting, { env: { REQUIRE_VERIFIED_EMAIL: 'true', MAIL_URL: 'smtp://127.0.0.1:1' } })
   const db = new pg.Client({ connectionString: setting.databaseUrl })
   await db.connect()

@@ -15,7 +15,7 @@ const GOALS = { entries: { atLeast: 0.95 }, node: { atMost: 1_000 }, verifier: {
  * node. Compared are a node that has neither, one that has the entries, and that one again with the streams.
  */
 export const feed: Benchmark = async setting => {
-  const [tokens, entries, streams, endings, rounds, seconds] = setting.smoke ? [3, 500, 40, 3, 1, 1] : setting.long ? [20, 10_000, 1_000, 300, 5, 3] : [20, 10_000, 1_000, 50, 5, 1]
+  const [tokens, entries, streams, endings, rounds, seconds] = setting.smoke ? [3, 500, 40, 3, 1, 1] : setting.long ? [20, 10_000, 1_000, 300, 5, 3] : [20, 10_000, 1_000, 30, 5, 1]
   await onServer(setting.databaseUrl, async client => { await client.query(`CREATE DATABASE ${NAME}`) })
   const quiet = await startService(setting)
   const busy = { ...setting, databaseUrl: databaseNamed(setting.databaseUrl, NAME) }

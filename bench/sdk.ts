@@ -18,7 +18,7 @@ type Cost = { wall: number, cpu: number }
  * not seen, and with such as it has. Each kind of which something ended costs one digest, of 3 µs.
  */
 export const sdk: Benchmark = async setting => {
-  const [rounds, size] = setting.smoke ? [1, 100] : [7, 1_500]
+  const [rounds, size] = setting.smoke ? [1, 100] : setting.long ? [9, 1_500] : [5, 1_000]
   const issued = await startIssuer(setting.teardown)
   const tokens = await issued.sign((rounds + 1) * size)
   const keys = createRemoteJWKSet(new URL(`${issued.issuer}/jwks.json`))

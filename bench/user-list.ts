@@ -18,7 +18,7 @@ const lists: Record<string, string> = {
 
 /** Pages of a hundred out of a million users, from the first to the last: what a page costs, and whether it matters where it is. */
 export const userList: Benchmark = async setting => {
-  const users = setting.smoke ? 5_000 : setting.long ? 1_000_000 : 100_000
+  const users = setting.smoke ? 5_000 : setting.long ? 1_000_000 : 50_000
   await onServer(setting.databaseUrl, async client => { await client.query(`CREATE DATABASE ${NAME}`) })
   const database = databaseNamed(setting.databaseUrl, NAME)
   const service = await startService({ ...setting, databaseUrl: database })
