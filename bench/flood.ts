@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { once } from 'node:events'
 import { hashConcurrency } from '../src/core/passwords/admission.ts'
+import { against, byItself } from './judge.ts'
 import { cpuSeconds, ratio, residentMegabytes, row, type Benchmark } from './measure.ts'
 import { openLoop, quantile, type Sample, type Stream } from './open-loop.ts'
 import { accounts, PASSWORD, pathOf, signIns, startServer, startService, verifications } from './processes.ts'
@@ -85,13 +86,17 @@ export const flood: Benchmark = async setting => {
       row('memory in the flood, at most', 'MB', [Math.max(...resident)]),
       ...Object.keys(pids).map((name, n) => row(`CPU in the flood: ${name}`, 'cores', [busy[n]!])),
     ],
+    judged: [
+      against('verify, p99', { atMost: 3 }, 'ms', p99(fifths), 'without the flood', p99(alone)),
+      byItself('surplus refused, p99', { atMost: 100 }, 'ms', [quantile(refused.map(({ ms }) => ms), 0.99)]),
+      byItself('a neighbour\'s sign-in', { atMost: 5_000 }, 'ms', tookMs),
+      against('memory at most', { atMost: 1.2 }, 'MB', [Math.max(...resident)], 'idle and its hashes', [idle + AT_ONCE * HASH_MEGABYTES]),
+    ],
     ratios: {
-      'verify p99: in the flood : alone': ratio(p99(fifths), p99(alone)),
       'verify p99: beside hashes : alone': ratio(p99(besideHashes), p99(alone)),
       'verify p99 since sent: in the flood : alone': ratio(served(fifths), served(alone)),
-      'memory : idle and its hashes': ratio([Math.max(...resident)], [idle + AT_ONCE * HASH_MEGABYTES]),
     },
-    note: `${SIGN_INS} sign-ins/s from ${ADDRESSES} addresses, ${VERIFICATIONS} verifications/s, ${floodSeconds} s. Goals: p99 ratio 3, refused in 100 ms, neighbour in 5,000 ms, memory ratio 1.2.`,
+    note: `${SIGN_INS} sign-ins/s from ${ADDRESSES} addresses, ${VERIFICATIONS} verifications/s, ${floodSeconds} s.`,
   }
 }
 

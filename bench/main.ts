@@ -31,17 +31,17 @@ const benchmarks: Record<string, Benchmark> = {
   sdk,
   'sign-in': signIn,
   refresh,
+  flood,
   argon2: argon2Builds,
+  start,
+  writes,
+  growth,
   feed,
   import: importUsers,
-  start,
   'user-list': userList,
   'single-use': singleUse,
   enumeration,
   sizes,
-  flood,
-  growth,
-  writes,
 }
 
 const args = process.argv.slice(2)

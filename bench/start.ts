@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { byItself } from './judge.ts'
 import { ratio, residentMegabytes, row, type Benchmark } from './measure.ts'
 import { pathOf, startBare, startService, type Server } from './processes.ts'
 
@@ -42,6 +43,7 @@ export const start: Benchmark = async setting => {
       row('service, compile cache', 'MB idle', megabytes.cached),
       row('service, no compile cache', 'MB idle', megabytes.uncached),
     ],
+    judged: [byItself('to ready', { atMost: 500 }, 'ms', ms.cached), byItself('idle', { atMost: 130 }, 'MB', megabytes.cached)],
     ratios: {
       'start: service : bare': ratio(ms.cached, ms.bare),
       'start: cached : uncached': ratio(ms.cached, ms.uncached),
