@@ -14,7 +14,7 @@ const GROUPS: Record<string, Array<[file: string, text?: string]>> = {
     ['docs/openapi.md', 'Generated clients'], ['docs/clients.md', 'Generated clients'], ['deploy/gateways/README.md', 'Gateways'],
   ],
   'For operators': [
-    ['docs/configuration.md', 'Configuration'], ['docs/deployment.md', 'Deployment'], ['docs/metrics.md', 'Metrics, traces, alerts'], ['docs/capacity.md', 'Capacity planning'], ['docs/admin.md', 'Administering users'],
+    ['docs/configuration.md', 'Configuration'], ['docs/deployment.md', 'Deployment'], ['docs/metrics.md', 'Metrics, traces, alerts'], ['docs/capacity.md', 'Capacity planning'], ['docs/performance.md', 'Performance'], ['docs/admin.md', 'Administering users'],
     ['docs/admin-operations.md', 'Services, keys, records'], ['docs/import.md', 'Accounts in and out'], ['docs/audit.md', 'Audit trail'], ['docs/state.md', 'State ledger'], ['docs/packages.md', 'Packages and releases'],
   ],
   'To judge it': [['SECURITY.md', 'Threat model'], ['docs/standards.md', 'Standards'], ['docs/comparison.md', 'Beside other servers'], ['ARCHITECTURE.md', 'Architecture'], ['CONTRIBUTING.md', 'Contributing'], ['CHANGELOG.md', 'Changelog']],

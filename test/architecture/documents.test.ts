@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import type { Result } from '../../bench/measure.ts'
+import { table } from '../../bench/table.ts'
 import { slug } from '../../docs/.vitepress/pages.ts'
 
 const documents = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { encoding: 'utf8' }).trim().split('\n')
@@ -48,6 +50,18 @@ t.test('every figure of the capacity page is the one that was measured', async t
     const { results } = JSON.parse(readFileSync(file!, 'utf8')) as { results: Array<{ name: string, rows: Array<{ label: string, unit: string, median: number }> }> }
     const measured = results.find(result => result.name === name)?.rows.find(row => row.label.startsWith(label!) && row.unit === unit)
     t.equal(Number(figure), measured?.median, `${label}, ${unit}`)
+  }
+})
+
+t.test('the table of the performance page is what one run printed', async t => {
+  const page = readFileSync('docs/performance.md', 'utf8')
+  const file = /^From \[one run\]\(\.\.\/(bench\/results\/\S+?\.json)\)/m.exec(page)![1]!
+  const { results } = JSON.parse(readFileSync(file, 'utf8')) as { results: Result[] }
+  const lines = table(results).trimEnd().split('\n')
+  t.ok(lines.length > 20, 'all of them')
+  t.ok(page.includes(lines.join('\n')), 'line by line')
+  for (const [figure] of page.matchAll(/(?<=^\| [^|]+ \| )[\d.,]+(?= bytes each)/gm)) {
+    t.ok(results.find(({ name }) => name === 'sizes')!.rows.some(({ median }) => median === Number(figure)), `${figure} bytes`)
   }
 })
 
