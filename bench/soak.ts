@@ -1,15 +1,15 @@
 // npm run bench:soak: half of what one process can do, for half an hour (SOAK_MINUTES). Does its memory grow, and is anything ever refused?
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hashConcurrency } from '../src/core/passwords/admission.ts'
 import { startEmbedded } from '../src/db/embedded/start.ts'
+import { startHashing } from './hashing.ts'
 import { cpuSeconds, residentMegabytes } from './measure.ts'
 import { quantile } from './open-loop.ts'
-import { accounts, PASSWORD, pathOf, startServer, startService } from './processes.ts'
+import { accounts, PASSWORD, startService } from './processes.ts'
 
 const AT_ONCE = hashConcurrency(1)
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 30)
@@ -22,10 +22,7 @@ const database = await startEmbedded(folder)
 const endings: (() => unknown)[] = []
 const setting = { databaseUrl: database.url, teardown: (work: () => unknown) => { endings.push(work) } }
 try {
-  const burner = await startServer(setting, [pathOf('bench/raw-argon2.ts')], { UV_THREADPOOL_SIZE: String(AT_ONCE + 4), CONCURRENCY: String(AT_ONCE) }, '/')
-  burner.child.send(3_000)
-  const [hashes] = await once(burner.child, 'message') as [number]
-  await burner.stop()
+  const { perSecond: hashes } = await (await startHashing(setting, AT_ONCE))(3)
   const service = await startService(setting, { env: { TRUSTED_PROXIES: '127.0.0.1' } })
   const { url, pid } = service
   const emails = await accounts(url, database.url, 1_000)
