@@ -10,7 +10,7 @@ const layers = {
   core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|trace|config-values|paths)[.]ts$', '^src/sdk/claims[.]ts$']],
   context: ['^src/(verifier-)?context[.]ts$', ['^src/(core|db|lib)/', '^src/(context|config|config-values|errors|log)[.]ts$']],
   // faults.ts only judges an error: what the database's absence looks like is known in one place.
-  http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context|log)[.]ts$', '^src/db/faults[.]ts$']],
+  http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context|log)[.]ts$', '^src/db/faults[.]ts$', '^src/sdk/verified-tokens[.]ts$']],
   features: ['^src/features/', ['^src/(features|http|core|lib)/', '^src/(errors|context|config|log)[.]ts$', '^src/db/client[.]ts$']],
   jobs: ['^src/jobs/', ['^src/(jobs|core|lib)/', '^src/(errors|context|log|trace)[.]ts$', '^src/db/client[.]ts$']],
   metrics: ['^src/metrics/', ['^src/metrics/', '^src/http/tally[.]ts$', '^src/lib/histogram[.]ts$', '^src/(config|context|errors|log|paths)[.]ts$']],

@@ -1,4 +1,4 @@
-import { Server as NetServer, type AddressInfo } from 'node:net'
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import type { Config } from './config.ts'
@@ -17,6 +17,8 @@ const STOP_WITHIN_MS = 9_500
 /** Nobody waits for a worker that is replaced: clients on its connections have a second at least to be told to move on. */
 const RETIRE_AFTER_MS = 1_000
 const READY_WITHIN_MS = 10_000
+/** Whoever has connected may be about to speak. */
+const SILENT_FOR_MS = 1_000
 
 export type ServerSettings = {
   config: Config, log: Log
@@ -53,13 +55,14 @@ export async function startServer ({ config, log, database, spans = null, port =
     opened.push(() => observed?.stop())
     if (readyFirst) await isReady(ctx)
     const app = await buildApp(ctx, { draining: draining.signal, leaving: leaving.signal, tally, spans })
+    const closeSilent = watchSilent(app.server)
     await app.listen({ port, host: config.host })
       .catch((error: NodeJS.ErrnoException) => { throw portFault(error, { host: config.host, port, setting: 'PORT' }) })
 
     const end = async (drainMs: number) => {
       leaving.abort()
       await sleep(drainMs)
-      await closeWithin(app, STOP_WITHIN_MS - drainMs)
+      await closeWithin(app, STOP_WITHIN_MS - drainMs, closeSilent)
       await closeAll()
     }
     return {
@@ -117,11 +120,29 @@ const stopAccepting = (server: NetServer): void => { NetServer.prototype.close.c
  * Takes nothing new and waits for what is in flight. A connection that falls idle meanwhile would be kept alive for the
  * next request, and a client that never finishes its own would hold the process: the first are closed on sight, the rest at the deadline.
  */
-async function closeWithin (app: Awaited<ReturnType<typeof buildApp>>, deadlineMs: number): Promise<void> {
-  const idle = setInterval(() => { app.server.closeIdleConnections() }, 50)
+async function closeWithin (app: Awaited<ReturnType<typeof buildApp>>, deadlineMs: number, closeSilent: () => void): Promise<void> {
+  const idle = setInterval(() => {
+    app.server.closeIdleConnections()
+    closeSilent()
+  }, 50)
   const deadline = setTimeout(() => { app.server.closeAllConnections() }, deadlineMs)
   try { await app.close() } finally {
     clearInterval(idle)
     clearTimeout(deadline)
+  }
+}
+
+/**
+ * Node takes a connection that has not said a word for one with a request on its way, and browsers and HTTP clients open some ahead of need: each would hold a node that
+ * goes until its deadline. @returns what closes those that have been silent for a while
+ */
+function watchSilent (server: NetServer): () => void {
+  const since = new Map<Socket, number>()
+  server.on('connection', socket => {
+    since.set(socket, performance.now())
+    socket.once('close', () => { since.delete(socket) })
+  })
+  return () => {
+    for (const [socket, at] of since) if (socket.bytesRead === 0 && performance.now() - at > SILENT_FOR_MS) socket.destroy()
   }
 }

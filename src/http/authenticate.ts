@@ -5,8 +5,8 @@ import type { VerifierContext } from '../context.ts'
 import { ACCESS_TYP, isAccessClaims, isInTime, LEEWAY_SECONDS, type AccessClaims } from '../core/tokens/access-token.ts'
 import { parseCompact } from '../core/tokens/compact.ts'
 import { USER_SCOPES } from '../core/tokens/scopes.ts'
-import { VerifiedTokens } from '../core/tokens/verified-tokens.ts'
 import { AppError } from '../errors.ts'
+import { VerifiedTokens } from '../sdk/verified-tokens.ts'
 import { asToken, bearerText, bearerToken } from './bearer.ts'
 import type { Verdict } from './tally.ts'
 
@@ -39,7 +39,8 @@ declare module 'fastify' {
 export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) => {
   const { config, keyring, revocations, clock } = ctx
   const expected = { issuer: config.publicUrl, audience: config.tokenAudience, clock }
-  const verified = new VerifiedTokens()
+  /** `revision`: how many endings this node knew of when the token was last held against them. */
+  const verified = new VerifiedTokens<{ readonly claims: AccessClaims, readonly kid: string, revision: number }>()
   app.decorateRequest('presentedToken', '')
   await app.register(fastifyJwt, {
     secret: {

@@ -1,10 +1,11 @@
-import { errors, jwtVerify } from 'jose'
+import { errors, jwtVerify, type FlattenedJWSInput, type JWSHeaderParameters, type ResolvedKey } from 'jose'
 import { ACCESS_TYP, isAccessClaims, LEEWAY_SECONDS, type AccessClaims } from '../claims.ts'
+import { VerifiedTokens } from '../verified-tokens.ts'
 import { ALGORITHMS, parseCompact } from './compact.ts'
 import { VerifierError } from './errors.ts'
 import { Follower, type FeedEvent } from './follower.ts'
 import { Keys, type Fetch } from './keys.ts'
-import { RevocationSet } from './revocations.ts'
+import { RevocationSet, type Ids } from './revocations.ts'
 
 export { VerifierError, type VerifierErrorCode } from './errors.ts'
 export type { AccessClaims } from '../claims.ts'
@@ -27,6 +28,7 @@ export type Verifier = {
   /**
    * @param options.maxStaleness seconds; when the copy of the feed is older and one read does not help, the call fails with
    * `stale_revocations`. Without it, verification goes on while the feed is away.
+   * @returns claims that nobody can change: whoever sends the same token again gets the same
    * @throws VerifierError, never anything else
    */
   verify: (token: string, options?: { maxStaleness?: number | undefined }) => Promise<AccessClaims>
@@ -37,6 +39,10 @@ export type Verifier = {
   /** Ends the stream and follows no more. */
   close: () => void
 }
+
+type Seen = { readonly claims: AccessClaims, readonly kid: string, readonly header: JWSHeaderParameters, readonly key: ResolvedKey['key'], readonly ids: Ids }
+/** Keys are found by the header alone. */
+const UNREAD: FlattenedJWSInput = { payload: '', signature: '' }
 
 /**
  * Verifies access tokens of one issuer (RFC 9068): strict form, signature by a published key, claims, and that nothing ended
@@ -52,22 +58,45 @@ export function createVerifier ({ issuer, audience, fetch: given, onEvent }: Ver
   const keys = new Keys({ issuer, fetch, emit })
   const revocations = new RevocationSet()
   const follower = new Follower({ url: `${issuer}/v1/revocations`, fetch, revocations, emit })
-  const find: Parameters<typeof jwtVerify>[1] = (header, token) => keys.find(header, token)
+  const find = (header: JWSHeaderParameters, token: FlattenedJWSInput) => keys.find(header, token)
+  const seen = new VerifiedTokens<Seen>()
+
+  /** What a good signature says stays so; whether its key is still published, and the claims in time, is asked each time. Whatever is not goes the whole way, to be refused in its words. */
+  async function recall (token: string): Promise<Seen | undefined> {
+    const known = seen.find(token)
+    if (!known) return undefined
+    const key = await keys.find(known.header, UNREAD).catch(() => undefined)
+    if (key === known.key && isAccessClaims(known.claims, expected)) return known
+    seen.forget(token)
+    return undefined
+  }
+
+  async function check (token: string, kid: string): Promise<Seen> {
+    const { payload, protectedHeader, key } = await jwtVerify(token, find, checks).catch((cause: unknown) => { throw errorOf(cause) })
+    if (!isAccessClaims(payload, expected)) throw new VerifierError('invalid_claims')
+    const { alg, typ } = protectedHeader
+    const checked = { claims: payload, kid, header: { alg, kid, ...typ !== undefined && { typ } }, key, ids: {} }
+    seen.remember(token, checked)
+    return checked
+  }
 
   return {
     async verify (token, { maxStaleness } = {}) {
-      const header = parseCompact(token)
-      if (!header) throw new VerifierError('malformed_token')
-      follower.start()
-      const { payload } = await jwtVerify(token, find, checks).catch((cause: unknown) => { throw errorOf(cause) })
-      if (!isAccessClaims(payload, expected)) throw new VerifierError('invalid_claims')
+      let known = typeof token === 'string' ? await recall(token) : undefined
+      if (!known) {
+        const header = parseCompact(token)
+        if (!header) throw new VerifierError('malformed_token')
+        follower.start()
+        known = await check(token, header.kid)
+      }
+      const { claims, kid, ids } = known
       if (revocations.asOf === 0) await follower.ready()
       if (maxStaleness !== undefined && !(follower.staleness() <= maxStaleness)) {
         await follower.refresh()
         if (!(follower.staleness() <= maxStaleness)) throw new VerifierError('stale_revocations')
       } else await follower.catchUp()
-      if (revocations.isRevoked(payload, header.kid)) throw new VerifierError('revoked')
-      return payload
+      if (revocations.isRevoked(claims, kid, ids)) throw new VerifierError('revoked')
+      return claims
     },
     staleness: () => follower.staleness(),
     start: () => follower.start(),

@@ -5,6 +5,8 @@ import type { AccessClaims } from '../claims.ts'
 type Item = [kind: string, id: string, expiresAt: number, val?: number]
 export type FeedDocument = { cursor: string, as_of: number, full: boolean, e: Item[] }
 type Entry = { expiresAt: number, val: number }
+/** A token's own, by kind. */
+export type Ids = { s?: string, j?: string, k?: string, u?: string }
 type Kinds = Record<'s' | 'u' | 'j' | 'k' | 'a', Map<string, Entry>>
 
 const SWEEP_EVERY_SECONDS = 10
@@ -33,11 +35,12 @@ export class RevocationSet {
     this.#sweep(Math.min(now, this.#asOf))
   }
 
-  isRevoked ({ sid, jti, sub, ver, iat }: Pick<AccessClaims, 'sid' | 'jti' | 'sub' | 'ver' | 'iat'>, kid: string): boolean {
+  /** @param ids what was hashed for this token before, and will be again */
+  isRevoked ({ sid, jti, sub, ver, iat }: Pick<AccessClaims, 'sid' | 'jti' | 'sub' | 'ver' | 'iat'>, kid: string, ids: Ids = {}): boolean {
     const { s, u, j, k, a } = this.#kinds
     // Nothing is hashed for a kind of which nothing ended.
-    return (s.size > 0 && sid !== undefined && s.has(idOf('s', sid))) || (j.size > 0 && j.has(idOf('j', jti))) || (k.size > 0 && k.has(idOf('k', kid))) ||
-      (u.size > 0 && (u.get(idOf('u', sub))?.val ?? -Infinity) > ver) || (a.size > 0 && (a.get(EVERYTHING)?.val ?? -Infinity) > iat)
+    return (s.size > 0 && sid !== undefined && s.has(ids.s ??= idOf('s', sid))) || (j.size > 0 && j.has(ids.j ??= idOf('j', jti))) || (k.size > 0 && k.has(ids.k ??= idOf('k', kid))) ||
+      (u.size > 0 && (u.get(ids.u ??= idOf('u', sub))?.val ?? -Infinity) > ver) || (a.size > 0 && (a.get(EVERYTHING)?.val ?? -Infinity) > iat)
   }
 
   /** Only what both this clock and the database's say is over: a clock that runs ahead for a while must revive nothing. */

@@ -1,12 +1,12 @@
 import t from 'tap'
-import type { AccessClaims } from '../../src/core/tokens/access-token.ts'
-import { VerifiedTokens } from '../../src/core/tokens/verified-tokens.ts'
+import type { AccessClaims } from '../../src/sdk/claims.ts'
+import { VerifiedTokens } from '../../src/sdk/verified-tokens.ts'
 
 const claims = (jti: string): AccessClaims => ({ iss: 'i', aud: ['a'], sub: 's', client_id: 'c', jti, ver: 0, scope: '', roles: ['r'], iat: 1, exp: 2 })
 const verified = (jti: string) => ({ claims: claims(jti), kid: 'k', revision: 0 })
 
 t.test('however many tokens come, as many are remembered as there is room for, and those in use are among them', async t => {
-  const tokens = new VerifiedTokens(10)
+  const tokens = new VerifiedTokens<ReturnType<typeof verified>>(10)
   tokens.remember('in use', verified('in use'))
   for (let n = 0; n < 1_000; n++) {
     tokens.remember(`t${n}`, verified(`t${n}`))
@@ -18,7 +18,7 @@ t.test('however many tokens come, as many are remembered as there is room for, a
 })
 
 t.test('a token is known by all of its characters, and not once it was forgotten', async t => {
-  const tokens = new VerifiedTokens(1)
+  const tokens = new VerifiedTokens<ReturnType<typeof verified>>(1)
   const long = `head.${'s'.repeat(86)}`
   tokens.remember(long, verified('long'))
   for (const other of [`Head.${'s'.repeat(86)}`, 's'.repeat(86), `x${long}`, long.slice(0, -1)]) t.equal(tokens.find(other), undefined, 'the same end')
@@ -33,7 +33,7 @@ t.test('a token is known by all of its characters, and not once it was forgotten
 })
 
 t.test('what requests share, none of them can change', async t => {
-  const tokens = new VerifiedTokens()
+  const tokens = new VerifiedTokens<ReturnType<typeof verified>>()
   tokens.remember('token', { ...verified('x'), claims: { ...claims('x'), address: { city: ['Paris'] } } as AccessClaims })
   const found = tokens.find('token')!.claims as AccessClaims & { address: { city: string[] } }
   t.throws(() => { found.scope = 'admin' }, TypeError)
