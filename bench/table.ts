@@ -5,7 +5,7 @@ const HEAD = ['what', 'measured', 'reference', 'ratio', 'goal', 'met']
 
 /** What was judged, as a table in Markdown: a terminal shows it in columns, and a page may have it as it is. */
 export function table (results: readonly Result[]): string {
-  const rows = results.flatMap(({ name, judged = [] }) => judged.map(of => [`${name}: ${of.what}`, ...cells(of)]))
+  const rows = results.flatMap(({ name, judged = [] }) => judged.map(of => [`${name}: ${of.what}`, ...cells(of)].map(cell => cell.replaceAll('|', '\\|'))))
   if (rows.length === 0) return ''
   const widths = HEAD.map((head, at) => Math.max(head.length, ...rows.map(row => row[at]!.length)))
   const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at]!)).join(' | ')} |\n`
