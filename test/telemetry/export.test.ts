@@ -99,3 +99,11 @@ t.test('a receiver that hangs or is not there costs nobody a request, nor the en
     t.ok(node.lines.filter(line => line.includes('telemetry could not be exported')).length === 1, 'said once')
   }))
 })
+
+t.test('a receiver that is away holds no process that ends', async t => {
+  const node = await startProcess(t, await freshDatabase(t), { env: { ...SOON, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', DRAIN_SECONDS: '0', WORKERS: '2' } })
+  for (let n = 0; n < 5; n++) await send(node.url, 'GET', '/v1/me')
+  const began = performance.now()
+  t.equal(await node.stop(), 0)
+  t.ok(performance.now() - began < 9_500, 'within what a platform waits')
+})

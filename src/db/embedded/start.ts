@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { hash, randomBytes } from 'node:crypto'
+import { hash, randomBytes, randomInt } from 'node:crypto'
 import { chown, mkdir, mkdtemp, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -104,13 +104,15 @@ async function ready (data: string): Promise<{ pid: number, port: number }> {
   throw new StartError(`The embedded PostgreSQL did not start within 30 s; see ${join(data, '..', 'postgres.log')}.`)
 }
 
-/** A port that nobody listened on a moment ago. */
+/** A port that nobody listened on a moment ago; below those from which systems take one for a connection to elsewhere, which could have it before whoever asked. */
 export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
+  for (let attempt = 0; ; attempt++) {
+    const server = createServer().listen(attempt < 20 ? randomInt(10_000, 32_768) : 0, '127.0.0.1')
+    try { await once(server, 'listening') } catch { continue }
+    const { port } = server.address() as AddressInfo
+    server.close()
+    return port
+  }
 }
 
 const exists = async (path: string): Promise<boolean> => await stat(path).then(() => true, () => false)
