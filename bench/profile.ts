@@ -1,4 +1,4 @@
-// node bench/profile.ts: flame graphs of verify, refresh and sign-in into bench/profiles/. Not judged, and by hand: profiling costs what it measures.
+// npm run bundle && node bench/profile.ts: flame graphs of verify, refresh and sign-in into bench/profiles/. Not judged, and by hand: profiling costs what it measures.
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

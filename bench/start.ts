@@ -1,23 +1,20 @@
-import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { byItself } from './judge.ts'
 import { ratio, residentMegabytes, row, type Benchmark } from './measure.ts'
-import { pathOf, startBare, startService, type Server } from './processes.ts'
+import { startBare, startService, type Server } from './processes.ts'
 
-/** From spawn to ready, with the database there and migrated, and memory once it is idle; as bundled for the image. */
+/** From spawn to ready, with the database there and migrated, and memory once it is idle. */
 export const start: Benchmark = async setting => {
   const rounds = setting.smoke ? 1 : 5
-  execFileSync(process.execPath, [pathOf('scripts/bundle.ts')], { cwd: pathOf('.') })
   const NODE_COMPILE_CACHE = join(setting.folder, 'compile-cache')
   mkdirSync(NODE_COMPILE_CACHE)
-  const main = 'dist/cli/main.js'
   const answer = { headers: {}, body: { status: 'ready' } }
   const kinds = {
     bare: () => startBare(setting, answer, { NODE_COMPILE_CACHE }),
-    cached: () => startService(setting, { main, env: { NODE_COMPILE_CACHE } }),
-    uncached: () => startService(setting, { main, env: { NODE_DISABLE_COMPILE_CACHE: '1' } }),
+    cached: () => startService(setting, { env: { NODE_COMPILE_CACHE } }),
+    uncached: () => startService(setting, { env: { NODE_DISABLE_COMPILE_CACHE: '1' } }),
   }
   type Kind = keyof typeof kinds
   const ms: Record<Kind, number[]> = { bare: [], cached: [], uncached: [] }
