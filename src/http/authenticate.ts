@@ -26,6 +26,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The token under verification; @fastify/jwt takes it from here. */
     presentedToken: string
+    /** Its token had been verified before: what is made of its claims may be worth keeping. */
+    isKnown: boolean
   }
 }
 
@@ -42,6 +44,7 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
   /** `revision`: how many endings this node knew of when the token was last held against them. */
   const verified = new VerifiedTokens<{ readonly claims: AccessClaims, readonly kid: string, revision: number }>()
   app.decorateRequest('presentedToken', '')
+  app.decorateRequest('isKnown', false)
   await app.register(fastifyJwt, {
     secret: {
       public: (_request: FastifyRequest, { header }: { header: { kid: string } }, done: (error: Error | null, key?: string) => void) => {
@@ -79,6 +82,7 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
         if (!known) asToken(token)
       } catch (error) { done(error as Error); return }
       // The rest of the request runs in here: outside of the try, so that what it throws is not taken for a refusal.
+      request.isKnown = known !== undefined
       if (known) done(admit(known))
       else verifyBearerToken(request, token).then(admit).then(done, done)
     }

@@ -46,6 +46,16 @@ t.test('a token that was verified before is refused once its key was revoked', a
   t.equal((await w.verify(token)).statusCode, 401)
 })
 
+t.test('the first answer, which is not kept, says what later ones do', async t => {
+  const w = await world(t)
+  const { access_token: token } = await w.signIn()
+  const said = ({ headers, body }: { headers: object, body: string }) => ({ headers: { ...headers, 'x-request-id': '', date: '' }, body })
+  const [first, second, third] = [said(await w.verify(token)), said(await w.verify(token)), said(await w.verify(token))]
+  t.match(first.headers, { 'x-auth-subject': /./, 'content-type': 'application/json; charset=utf-8' })
+  t.strictSame(second, first)
+  t.strictSame(third, first)
+})
+
 t.test('one user is never answered with the claims of another', async t => {
   const w = await world(t)
   const tokens = [await w.signIn(), await w.signIn(), await w.signIn()]

@@ -38,14 +38,14 @@ export async function verifyRoutes (instance: FastifyInstance, { ctx: { config: 
       },
     },
   }, (request, reply) => {
-    const { headers, body } = answerFor(request.user, tokenAudience)
+    const { headers, body } = request.isKnown ? answerFor(request.user, tokenAudience) : answerOf({ ...request.user, aud: tokenAudience })
     // Text is sent as it is; the type asks for what the schema describes, which these claims are.
     reply.headers(headers).send(body as unknown as AccessClaims)
   })
 }
 
 type Answer = { headers: Record<string, string>, body: string }
-/** As long as the claims are remembered, so is what is said of them. Of several audiences (we issue no such token) the one that it was accepted for is named. */
+/** From the second time on, and as long as the claims are remembered, so is what is said of them. Of several audiences (we issue no such token) the one that it was accepted for is named. */
 const answers = new WeakMap<AccessClaims, Answer>()
 
 function answerFor (claims: AccessClaims, aud: string): Answer {
