@@ -7,7 +7,7 @@ const layers = {
   // Shipped to others: it stands on nothing of ours.
   sdk: ['^src/sdk/(?!client/)', ['^src/sdk/(?!client/)']],
   client: ['^src/sdk/client/', ['^src/sdk/client/']],
-  core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|trace|config-values|paths)[.]ts$', '^src/sdk/claims[.]ts$']],
+  core: ['^src/core/', ['^src/(core|db|lib)/', '^src/(errors|log|trace|config-values|paths)[.]ts$', '^src/sdk/(canonical|claims)[.]ts$']],
   context: ['^src/(verifier-)?context[.]ts$', ['^src/(core|db|lib)/', '^src/(context|config|config-values|errors|log)[.]ts$']],
   // faults.ts only judges an error: what the database's absence looks like is known in one place.
   http: ['^src/http/', ['^src/(http|core|lib)/', '^src/(errors|context|log)[.]ts$', '^src/db/faults[.]ts$', '^src/sdk/verified-tokens[.]ts$']],
@@ -52,7 +52,7 @@ module.exports = {
     ...Object.entries(layers).map(([layer, [path, allowed]]) =>
       forbid(`layer-${layer}`, 'Imports go one way: lib → db → core → context → http → features → app → server → cli.', { path }, { path: '^src/', pathNot: allowed })),
     forbid('lib-is-pure', 'No I/O and no package: it can be read alone.', { path: '^src/lib/' }, { path: '.', pathNot: ['^src/', '^(node:)?crypto$'] }),
-    forbid('sdk-runs-anywhere', 'Node, Deno, Bun and edge runtimes: no built-ins, and two packages.', { path: '^src/sdk/(?!client/)' }, { path: '.', pathNot: ['^src/', 'node_modules/(jose|@noble/hashes)/'] }),
+    forbid('sdk-runs-anywhere', 'Node, Deno, Bun and edge runtimes: no built-in is imported, and two packages are.', { path: '^src/sdk/(?!client/)' }, { path: '.', pathNot: ['^src/', 'node_modules/(jose|@noble/hashes)/'] }),
     forbid('client-runs-in-pages', 'It is bundled into them, with the one package it has; the service does not ship it.', { path: '^src/sdk/client/' }, { path: '.', pathNot: ['^src/', 'node_modules/openapi-fetch/'] }),
     forbid('features-apart', 'Features meet in core (state) or in app.ts (wiring).', { path: '^src/features/([^/]+)/' }, { path: '^src/features/', pathNot: '^src/features/$1/' }),
     forbid('fastify-in-http', 'Below http nothing knows how a request arrives.', { path: '^src/', pathNot: '^src/(lib|http|features|telemetry)/|^src/app(-full)?[.]ts$' }, { path: FASTIFY }),

@@ -90,6 +90,7 @@ export const flood: Benchmark = async setting => {
       against('verify, p99', { atMost: 3 }, 'ms', p99(fifths), 'without the flood', p99(alone)),
       byItself('surplus refused, p99', { atMost: 100 }, 'ms', [quantile(refused.map(({ ms }) => ms), 0.99)]),
       byItself('a neighbour\'s sign-in', { atMost: 5_000 }, 'ms', tookMs),
+      byItself('memory, loaded', { atMost: 200 }, 'MB', [Math.max(...resident)]),
       against('memory at most', { atMost: 1.2 }, 'MB', [Math.max(...resident)], 'idle and its hashes', [idle + AT_ONCE * HASH_MEGABYTES]),
     ],
     ratios: {

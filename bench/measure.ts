@@ -1,5 +1,5 @@
 import autocannon from 'autocannon'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import type { Judged } from './judge.ts'
 
 /** `smoke`: two seconds, to see that it runs. `long`: asked for by name, so with as many users or samples as it takes, and not as ten minutes for all allow. */
@@ -41,11 +41,11 @@ export async function load (pid: number, seconds: number, options: autocannon.Op
   return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed, generator: (own.user + own.system) / 1e6 / elapsed }
 }
 
-/** User and system time of a process, all threads. Linux only: the clock tick is 10 ms there. */
+/** User and system time of a process, of all threads that it has now; or of one, `<pid>/task/<thread>`. Linux only. Not from `stat`, which counts in ticks of 10 ms: a round has a few of them. */
 export async function cpuSeconds (pid: number | string): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const [user, system] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').slice(11, 13).map(Number) as [number, number]
-  return (user + system) / 100
+  const threads = String(pid).includes('/task/') ? [`/proc/${pid}`] : (await readdir(`/proc/${pid}/task`)).map(thread => `/proc/${pid}/task/${thread}`)
+  const times = await Promise.all(threads.map(async thread => Number((await readFile(`${thread}/schedstat`, 'utf8').catch(() => '0')).split(' ')[0])))
+  return times.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e9
 }
 
 export async function residentMegabytes (pid: number): Promise<number> {

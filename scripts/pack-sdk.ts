@@ -20,7 +20,7 @@ export function packVerifier (out: string): void {
     name: 'stateless-auth-verifier',
     description: 'Verifies access tokens of stateless-auth in another service, and follows its revocation feed.',
     engines: { node: '>=20.19' },
-    files: ['claims.js', 'claims.d.ts', 'verified-tokens.js', 'verified-tokens.d.ts', 'verifier'],
+    files: ['canonical.js', 'canonical.d.ts', 'claims.js', 'claims.d.ts', 'verified-tokens.js', 'verified-tokens.d.ts', 'verifier'],
     exports: Object.fromEntries(Object.entries(subpaths).map(([path, file]) => [path, { types: `./verifier/${file}.d.ts`, default: `./verifier/${file}.js` }])),
     dependencies: ['@noble/hashes', 'jose'],
   })

@@ -34,7 +34,7 @@ type Handler = (this: FastifyInstance, request: FastifyRequest, reply: FastifyRe
  * What `handlerTimeout` of Fastify does, for a tenth of what that costs a request with a body: it makes an error to abort a signal with as soon as the body was read,
  * and nobody here listens to it (see client-gone.ts). What comes later is dropped.
  */
-export function within (ms: number, handle: Handler): RouteHandlerMethod {
+function within (ms: number, handle: Handler): RouteHandlerMethod {
   return async function (request, reply) {
     let timer: NodeJS.Timeout | undefined
     const over = new Promise((_resolve, reject) => { timer = setTimeout(() => { reject(new AppError('database_unavailable', { retryAfterSeconds: 2 })) }, ms) })

@@ -1,13 +1,17 @@
 import t from 'tap'
 import { revocationId } from '../../src/lib/digest.ts'
 import { readEvents, type StreamEvent } from '../../src/sdk/verifier/event-stream.ts'
-import { parseDocument, RevocationSet } from '../../src/sdk/verifier/revocations.ts'
+import { parseDocument, portableId, RevocationSet } from '../../src/sdk/verifier/revocations.ts'
 
 const token = { sid: 'session', jti: 'token', sub: 'user', ver: 1, iat: 1_000 }
 const idOf = (kind: 's' | 'u' | 'j' | 'k' | 'a', value: string): string => revocationId(kind, value).toString('base64url')
 type Items = Parameters<RevocationSet['apply']>[0]['e']
 const ended: Items = [['s', idOf('s', 'session'), 2_000]]
 const isEnded = (set: RevocationSet): boolean => set.isRevoked(token, 'key')
+
+t.test('with and without a digest of the runtime, and in the service, an id is the same', async t => {
+  for (const value of ['', 'session', 'é🙂', 'x'.repeat(300), '0190a3b2-1111-7222-8333-0123456789ab']) t.equal(portableId(`s:${value}`), idOf('s', value))
+})
 
 t.test('a full document takes the place of what was known, and others add to it', async t => {
   const set = new RevocationSet()

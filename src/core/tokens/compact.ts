@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { isCanonical } from '../../sdk/canonical.ts'
 import { KID } from '../keys/public-keys.ts'
 
 /** Longer ones are refused unread; ours are about 600 bytes. */
@@ -32,14 +33,6 @@ export function parseForeign (token: string): Omit<CompactHeader, 'typ'> & { typ
   const { alg, kid, typ } = header
   if (typeof alg !== 'string' || (typ !== undefined && typeof typ !== 'string') || typeof kid !== 'string' || !KID.test(kid)) return null
   return { alg, kid, typ }
-}
-
-const LAST = { 2: /[AQgw]$/, 3: /[AEIMQUYcgkosw048]$/ }
-
-/** Two texts that decode to the same bytes would be two names for one token: what the last character has beyond whole bytes is zero (RFC 4648 §3.5). */
-function isCanonical (segment: string): boolean {
-  const rest = segment.length % 4
-  return rest === 0 || (rest !== 1 && LAST[rest as 2 | 3].test(segment))
 }
 
 function parseObject (bytes: Buffer): Record<string, unknown> | null {

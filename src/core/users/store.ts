@@ -1,4 +1,4 @@
-import { retryConflicts, type Db } from '../../db/client.ts'
+import { queryDirectly, retryConflicts, type Db } from '../../db/client.ts'
 import { isDuplicate } from '../../db/faults.ts'
 import { Prisma } from '../../db/generated/client.ts'
 import { AppError } from '../../errors.ts'
@@ -42,10 +42,10 @@ export async function findForCheck (db: Db, id: string): Promise<SignInRecord | 
 }
 
 async function findWithPassword (db: Db, where: Prisma.Sql): Promise<SignInRecord | null> {
-  const [row] = await db.$queryRaw<(Row & { password_hash: string | null, fail_unknown: number, fail_known: number, now: number })[]>`
+  const [row] = await queryDirectly<Row & { password_hash: string | null, fail_unknown: number, fail_known: number, now: number }>(db, Prisma.sql`
     SELECT u.id::text, u.email, u.email_verified_at IS NOT NULL AS email_verified, u.name, u.status::int, u.epoch, u.roles, u.claims, u.created_at, u.locale, u.profile,
       c.password_hash, coalesce(c.fail_unknown, 0)::int AS fail_unknown, coalesce(c.fail_known, 0)::int AS fail_known, extract(epoch FROM now())::float8 AS now
-    FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE ${where}`
+    FROM users u LEFT JOIN credential c ON c.user_id = u.id WHERE ${where}`)
   return row ? { ...toUser(row), passwordHash: row.password_hash, failures: { unknown: row.fail_unknown, known: row.fail_known }, now: row.now } : null
 }
 
@@ -177,7 +177,7 @@ export async function countFailure ({ db, clock }: { db: Db, clock: Clock }, use
  */
 export async function acceptGuess ({ db, clock }: { db: Db, clock: Clock }, userId: string, browser: Browser, rehash: { from: string, to: string } | null, event: AuditEvent | null): Promise<boolean> {
   const { unknown, known } = FAILURE_CAPS
-  const [row] = await retryConflicts(() => db.$queryRaw<{ accepted: boolean }[]>`
+  const [row] = await retryConflicts(() => queryDirectly<{ accepted: boolean }>(db, Prisma.sql`
     WITH c AS (SELECT user_id, fail_unknown, fail_known FROM credential WHERE user_id = ${userId}::uuid AND ${counterOf(browser)} < ${FAILURE_CAPS[browser]}::int FOR NO KEY UPDATE),
     r AS (UPDATE credential t SET
         fail_unknown = CASE WHEN c.fail_unknown < ${unknown}::int THEN 0 ELSE c.fail_unknown END,
@@ -186,7 +186,7 @@ export async function acceptGuess ({ db, clock }: { db: Db, clock: Clock }, user
       FROM c WHERE t.user_id = c.user_id
         AND (c.fail_unknown BETWEEN 1 AND ${unknown}::int - 1 OR c.fail_known BETWEEN 1 AND ${known}::int - 1 OR t.password_hash = ${rehash?.from ?? null}::text))
     ${event ? Prisma.sql`, a AS (${eventFor(event, clock, 'c')})` : Prisma.empty}
-    SELECT EXISTS (SELECT 1 FROM c) AS accepted`)
+    SELECT EXISTS (SELECT 1 FROM c) AS accepted`))
   return row!.accepted
 }
 

@@ -1,4 +1,5 @@
 import { base64url } from 'jose'
+import { isCanonical } from '../canonical.ts'
 import { ACCESS_TYP } from '../claims.ts'
 
 /** One key, one algorithm: these two, and only as the JWKS binds them to a key (RFC 8725 §3.1). */
@@ -41,10 +42,4 @@ function parseHeader (segment: string): { kid: string } | null {
     if (typ !== ACCESS_TYP || typeof alg !== 'string' || !ALGORITHMS.includes(alg) || typeof kid !== 'string' || !KID.test(kid)) return null
     return { kid }
   } catch { return null }
-}
-
-/** Two texts that decode to the same bytes would be two names for one token: the unused bits of the last character are zero. */
-function isCanonical (segment: string): boolean {
-  const rest = segment.length % 4
-  return rest === 0 || (rest === 2 && 'AQgw'.includes(segment.at(-1)!)) || (rest === 3 && 'AEIMQUYcgkosw048'.includes(segment.at(-1)!))
 }

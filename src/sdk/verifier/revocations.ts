@@ -53,9 +53,18 @@ export class RevocationSet {
 
 const encoder = new TextEncoder()
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+/** Of Node.js, Bun and Deno, found without an import that browsers and workers would stumble over. */
+type Runtime = { process?: { getBuiltinModule?: (name: string) => { hash?: (algorithm: string, data: string, encoding: string) => string } | undefined } }
+const native = (globalThis as Runtime).process?.getBuiltinModule?.('node:crypto')?.hash
+
 /** Synchronous on purpose: a WebCrypto digest takes longer than a signature check for want of a thread. */
 function idOf (kind: string, value: string): string {
-  const bytes = sha256(encoder.encode(`${kind}:${value}`))
+  const text = `${kind}:${value}`
+  return native ? native('sha256', text, 'base64url').slice(0, 16) : portableId(text)
+}
+
+export function portableId (text: string): string {
+  const bytes = sha256(encoder.encode(text))
   let id = ''
   for (let at = 0; at < 12; at += 3) {
     const bits = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!
