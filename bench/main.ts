@@ -57,6 +57,7 @@ const database = await startEmbedded(folder)
 const endings: (() => unknown)[] = []
 const results: (Result & { seconds: number })[] = []
 const startedAt = performance.now()
+let file = ''
 const secondsSince = (began: number): number => Math.round((performance.now() - began) / 1000)
 try {
   for (const name of asked.length > 0 ? asked : Object.keys(benchmarks)) {
@@ -65,8 +66,9 @@ try {
     for (const end of endings.splice(0).toReversed()) await end()
     results.push({ ...result, seconds: secondsSince(began) })
     process.stdout.write(details(results.at(-1)!))
+    if (!smoke) file = await keep()
   }
-  process.stdout.write(smoke ? '\nnothing is judged in so short a time\n' : `\n${table(results)}\n${await keep()}, ${secondsSince(startedAt)} s\n`)
+  process.stdout.write(smoke ? '\nnothing is judged in so short a time\n' : `\n${table(results)}\n${file}, ${secondsSince(startedAt)} s\n`)
 } finally {
   for (const end of endings.toReversed()) await end()
   await database.stop()

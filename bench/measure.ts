@@ -41,9 +41,9 @@ export async function load (pid: number, seconds: number, options: autocannon.Op
   return { perSecond: answered / elapsed, perCpuSecond: answered / cpu, busy: cpu / elapsed, generator: (own.user + own.system) / 1e6 / elapsed }
 }
 
-/** User and system time of a process, of all threads that it has now; or of one, `<pid>/task/<thread>`. Linux only. Not from `stat`, which counts in ticks of 10 ms: a round has a few of them. */
+/** User and system time of a process, of all threads that it has now (none, where it is gone); or of one, `<pid>/task/<thread>`. Linux only. Not from `stat`, which counts in ticks of 10 ms: a round has a few of them. */
 export async function cpuSeconds (pid: number | string): Promise<number> {
-  const threads = String(pid).includes('/task/') ? [`/proc/${pid}`] : (await readdir(`/proc/${pid}/task`)).map(thread => `/proc/${pid}/task/${thread}`)
+  const threads = String(pid).includes('/task/') ? [`/proc/${pid}`] : (await readdir(`/proc/${pid}/task`).catch(() => [])).map(thread => `/proc/${pid}/task/${thread}`)
   const times = await Promise.all(threads.map(async thread => Number((await readFile(`${thread}/schedstat`, 'utf8').catch(() => '0')).split(' ')[0])))
   return times.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e9
 }
