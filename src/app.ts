@@ -9,6 +9,7 @@ import { wellKnownRoutes } from './features/well-known/routes.ts'
 import { authenticate } from './http/authenticate.ts'
 import { browserRules } from './http/browser.ts'
 import { lateCompilers } from './http/compilers.ts'
+import { handlerTimeout } from './http/handler-timeout.ts'
 import { jsonBody } from './http/json-body.ts'
 import { refuseOtherMethods } from './http/methods.ts'
 import { isOauthPath, oauthScope } from './http/oauth-problem.ts'
@@ -63,6 +64,7 @@ export async function buildApp (
   await app.register(jsonBody)
   await app.register(browserRules, { ...config, leaving })
   await app.register(rateLimits, { scale: config.rateLimitScale, workers: config.workers, shared: hasDatabase(ctx) ? ctx : null })
+  await app.register(handlerTimeout)
   await app.register(authenticate, { ctx })
   await app.register(openapi, config)
 
