@@ -1,7 +1,15 @@
 import t from 'tap'
 import { parseCompact as inTheService } from '../../src/core/tokens/compact.ts'
+import { isCanonical } from '../../src/sdk/canonical.ts'
 import { parseCompact as inTheSdk } from '../../src/sdk/verifier/compact.ts'
 import { base64url } from '../helpers/forge.ts'
+
+t.test('a segment is canonical where encoding what it decodes to gives it back', async t => {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  for (const start of ['', '_', 'aB', '-xY', 'eyJh', 'eyJhb', 'eyJhbG']) {
+    for (const last of alphabet) t.equal(isCanonical(start + last), Buffer.from(start + last, 'base64url').toString('base64url') === start + last, start + last)
+  }
+})
 
 const header = { alg: 'ES256', typ: 'at+jwt', kid: 'a-key_1' }
 const tokenOf = (head: string | Buffer, payload: string | Buffer = '{"a":1}', signature: Buffer = Buffer.alloc(64, 7)): string => [head, payload, signature].map(base64url).join('.')
