@@ -35,6 +35,8 @@ export async function load (pid: number, seconds: number, options: autocannon.Op
   })
   const [elapsed, cpu, own] = [(performance.now() - startedAt) / 1000, await cpuSeconds(pid) - cpuBefore, process.cpuUsage(ownBefore)]
   const answered = result['2xx']
+  // A kernel that keeps no schedstat: nothing would be infinitely fast.
+  if (!(cpu > 0)) throw new Error('no processor time was counted (/proc/<pid>/task/*/schedstat)')
   if (result.errors > 0 || result.timeouts > 0 || result.non2xx > 0 || answered === 0) {
     throw new Error(`${options.url}: ${answered} answers, ${result.non2xx} not 2xx, ${result.errors} errors, ${result.timeouts} time-outs`)
   }
