@@ -5,14 +5,16 @@ import t from 'tap'
 import { until } from '../helpers/until.ts'
 import { ask, credentials, embedded, logged, signIn, startWorkers } from '../helpers/workers.ts'
 
-/** Sends all of a sign-up but its last byte. */
-function openRequest (url: string): { finish: () => void, status: Promise<number> } {
+/** Sends all of a sign-up but its last byte. `arrived`: whoever is to answer it has it, and not only the primary, which hands connections on. */
+function openRequest (url: string): { finish: () => void, status: Promise<number>, arrived: Promise<unknown> } {
   const body = JSON.stringify(credentials())
-  const sent = request(`${url}/v1/auth/register`.replace('localhost', '127.0.0.1'), { method: 'POST', agent: false, headers: { 'content-type': 'application/json', 'content-length': body.length } })
+  const sent = request(`${url}/v1/auth/register`.replace('localhost', '127.0.0.1'), { method: 'POST', agent: false, headers: { 'content-type': 'application/json', 'content-length': body.length, expect: '100-continue' } })
+  const arrived = once(sent, 'continue')
+  arrived.catch(() => {})
   const status = once(sent, 'response').then(([answer]) => { answer.resume(); return answer.statusCode as number })
   status.catch(() => {})
   sent.write(body.slice(0, -1))
-  return { finish: () => { sent.end(body.slice(-1)) }, status }
+  return { finish: () => { sent.end(body.slice(-1)) }, status, arrived }
 }
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -68,7 +70,7 @@ t.test('a primary that is killed leaves workers that answer what they have and e
   const node = await startWorkers(t, { databaseUrl: '', env })
   const session = await signIn(node.url)
   const inFlight = openRequest(node.url)
-  await ask(node.url, 'GET', '/livez')
+  await inFlight.arrived
   const database = (await postmaster())!.pid
   await node.stop('SIGKILL')
   inFlight.finish()
