@@ -45,7 +45,7 @@ export async function startCluster (endings: Endings, { env = {}, envOf = () => 
       name: `n${index + 1}`,
       url: `http://127.0.0.1:${port}`,
       start: async main => {
-        const started = server = await startService({ databaseUrl: database.url, teardown: endings.teardown }, { env: own, ...(main !== undefined && { main }) })
+        const started = server = await startService({ databaseUrl: database.url, teardown: endings.teardown }, { env: own, main })
         endings.teardown(() => { started.child.kill('SIGKILL') }) // at the end nobody waits for a drain
       },
       stop: async signal => {
