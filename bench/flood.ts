@@ -17,7 +17,7 @@ const HASH_MEGABYTES = 19
  * surplus, of memory, and of somebody who only wants to sign in? Beside it the same verification with nothing else, and beside the same number of hashes in another process.
  */
 export const flood: Benchmark = async setting => {
-  const [floodSeconds, seconds, rounds] = setting.smoke ? [2, 1, 1] : [60, 4, ROUNDS]
+  const [floodSeconds, seconds, rounds] = setting.smoke ? [2, 1, 1] : [60, 3, ROUNDS]
   const service = await startService(setting, { env: { TRUSTED_PROXIES: '127.0.0.1' } })
   const generator = openLoop(setting)
   const burner = await startServer(setting, [pathOf('bench/raw-argon2.ts')], { UV_THREADPOOL_SIZE: String(AT_ONCE + 4), CONCURRENCY: String(AT_ONCE) }, '/')

@@ -5,8 +5,10 @@ import { PASSWORD, post, signUp, startService, type SignedIn } from './processes
 
 const NAME = 'bench_user_list'
 const GOAL = { atMost: 3 }
+/** Of fewer, the 99th percentile is the luck of one. A list with fewer is walked again. */
+const PAGES = 500
 
-/** Every one of these is walked to its end. */
+/** Every one of these is walked to its end, once at least. */
 const lists: Record<string, string> = {
   everybody: '',
   'disabled, 2 %': 'status=disabled',
@@ -40,18 +42,19 @@ export const userList: Benchmark = async setting => {
   const judged: Judged[] = []
   for (const [name, query] of Object.entries(lists)) {
     const times: number[] = []
-    let seen = 0
+    let [walks, seen] = [0, 0]
     for (let cursor: string | null = ''; cursor !== null;) {
       const began = performance.now()
       const { items, next } = await page(service.url, token, `limit=100&${query}${cursor === '' ? '' : `&cursor=${cursor}`}`)
       times.push(performance.now() - began)
       seen += items.length
-      cursor = next
+      if (next === null) walks++
+      cursor = next ?? (!setting.smoke && times.length < PAGES ? '' : null)
     }
     // Shorter lists are compared as a whole.
     const [first, last] = times.length < 1_000 ? [times, times] : [times.slice(0, 500), times.slice(-500)]
     const at = (of: readonly number[], q: number) => of.toSorted((a, b) => a - b)[Math.min(of.length - 1, Math.floor(of.length * q))]!
-    rows.push(row(`${name}: ${seen} users, ${times.length} pages, p50`, 'ms', [at(times, 0.5)]), row(`${name}: p99`, 'ms', [at(times, 0.99)]))
+    rows.push(row(`${name}: ${seen / walks} users, ${times.length} pages, p50`, 'ms', [at(times, 0.5)]), row(`${name}: p99`, 'ms', [at(times, 0.99)]))
     if (first !== last) rows.push(row(`${name}: p50 of the first 500 pages`, 'ms', [at(first, 0.5)]), row(`${name}: p50 of the last 500`, 'ms', [at(last, 0.5)]))
     judged.push(against(`${name}: p99`, GOAL, 'ms', [at(times, 0.99)], 'p50', [at(times, 0.5)]))
     if (first !== last) judged.push(against(`${name}: p99 of the last 500 pages`, GOAL, 'ms', [at(last, 0.99)], 'p50 of the first', [at(first, 0.5)]))
