@@ -84,7 +84,7 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
       // The rest of the request runs in here: outside of the try, so that what it throws is not taken for a refusal.
       request.isKnown = known !== undefined
       if (known) done(admit(known))
-      else verifyBearerToken(request, token).then(admit).then(done, done)
+      else bearing(verifyUnknown(request, token)).then(admit).then(done, done)
     }
     route.onRequest = [...[route.onRequest ?? []].flat(), required]
   })
@@ -93,12 +93,12 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
   app.decorate('verifyAccessToken', verifyAccessToken)
 
   async function verifyBearer (request: FastifyRequest): Promise<void> {
-    request.user = await verifyBearerToken(request, bearerToken(request))
+    request.user = await bearing(verifyAccessToken(request, bearerToken(request)))
   }
 
-  async function verifyBearerToken (request: FastifyRequest, token: string): Promise<AccessClaims> {
-    try { return await verifyAccessToken(request, token) } catch (error) {
-      // The caller refreshes or asks again: a token under a key that nobody has heard of is no reason to wait for the database.
+  /** The caller refreshes or asks again: a token under a key that nobody has heard of is no reason to wait for the database. */
+  async function bearing (verified: Promise<AccessClaims>): Promise<AccessClaims> {
+    try { return await verified } catch (error) {
       throw error instanceof AppError && error.code === 'database_unavailable' ? new AppError('invalid_token', { cause: error }) : error
     }
   }
@@ -122,8 +122,10 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
   }
 
   async function verifyAccessToken (request: FastifyRequest, token: string): Promise<AccessClaims> {
-    const known = recall(token)
-    if (known) return known
+    return recall(token) ?? await verifyUnknown(request, token)
+  }
+
+  async function verifyUnknown (request: FastifyRequest, token: string): Promise<AccessClaims> {
     const header = parseCompact(token)
     if (!header || header.typ !== ACCESS_TYP) throw refusal('malformed')
     let found

@@ -38,23 +38,24 @@ export async function verifyRoutes (instance: FastifyInstance, { ctx: { config: 
       },
     },
   }, (request, reply) => {
-    const { headers, body } = request.isKnown ? answerFor(request.user, tokenAudience) : answerOf({ ...request.user, aud: tokenAudience })
+    const { headers, body } = request.isKnown ? answerFor(request.user, tokenAudience) : answerOf(request.user, tokenAudience)
     // Text is sent as it is; the type asks for what the schema describes, which these claims are.
     reply.headers(headers).send(body as unknown as AccessClaims)
   })
 }
 
 type Answer = { headers: Record<string, string>, body: string }
-/** From the second time on, and as long as the claims are remembered, so is what is said of them. Of several audiences (we issue no such token) the one that it was accepted for is named. */
+/** From the second time on, and as long as the claims are remembered, so is what is said of them. */
 const answers = new WeakMap<AccessClaims, Answer>()
 
 function answerFor (claims: AccessClaims, aud: string): Answer {
   let answer = answers.get(claims)
-  if (!answer) answers.set(claims, answer = answerOf({ ...claims, aud }))
+  if (!answer) answers.set(claims, answer = answerOf(claims, aud))
   return answer
 }
 
-const answerOf = (claims: AccessClaims): Answer => ({
+/** Of several audiences (we issue no such token) the one that it was accepted for is named. */
+const answerOf = (claims: AccessClaims, aud: string): Answer => ({
   headers: {
     'content-type': 'application/json; charset=utf-8',
     'x-auth-subject': claims.sub,
@@ -63,5 +64,5 @@ const answerOf = (claims: AccessClaims): Answer => ({
     // In a header, what is no name of a role (written into the database by hand) could end it, or be two.
     'x-auth-roles': claims.roles?.filter(isRole).join(',') ?? '',
   },
-  body: JSON.stringify(claims),
+  body: JSON.stringify(claims.aud === aud ? claims : { ...claims, aud }),
 })
