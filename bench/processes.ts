@@ -38,7 +38,7 @@ export const productionEnvironment = (databaseUrl: string): Record<string, strin
 
 /** As the image runs it: the bundle (npm run bundle), or what `main` names instead: the release before. */
 export const startService = async (setting: Pick<Setting, 'databaseUrl' | 'teardown'>, { env = {}, main = 'dist/cli/main.js' }: { env?: Record<string, string>, main?: string | undefined } = {}): Promise<Server> =>
-  await startServer(setting, ['--min-semi-space-size=4', '--max-semi-space-size=8', pathOf(main), 'serve'], { MALLOC_ARENA_MAX: '1', ...productionEnvironment(setting.databaseUrl), ...env }, '/readyz')
+  await startServer(setting, ['--min-semi-space-size=4', '--max-semi-space-size=4', pathOf(main), 'serve'], { MALLOC_ARENA_MAX: '1', ...productionEnvironment(setting.databaseUrl), ...env }, '/readyz')
 
 /** Fastify and one route, which gives a known answer: what HTTP costs here. */
 export const startBare = async (setting: Setting, answer: { headers: Record<string, string>, body: unknown }, env: Record<string, string> = {}): Promise<Server> =>

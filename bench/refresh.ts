@@ -16,7 +16,7 @@ type Rates = Pick<Load, 'perSecond' | 'perCpuSecond'>
 
 /** Refreshes, each with the newest token of its session, against the one statement that they execute: over pg, by the same pool and as many at once. */
 export const refresh: Benchmark = async setting => {
-  const [rounds, count, generations] = setting.smoke ? [1, 100, 5] : setting.long ? [9, 500, 12] : [5, 500, 8]
+  const [rounds, count, generations] = setting.smoke ? [1, 100, 5] : setting.long ? [9, 500, 12] : [5, 500, 6]
   const service = await startService(setting)
   const { config, keyring } = await openInside(setting)
   const users = await onServer(setting.databaseUrl, async client => (await client.query<{ id: string, now: number }>(

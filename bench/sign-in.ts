@@ -9,7 +9,7 @@ const AT_ONCE = hashConcurrency(1)
 
 /** Sign-ins with all that belongs to one, against argon2 alone with the same parameters and as many at once. */
 export const signIn: Benchmark = async setting => {
-  const [rounds, seconds, users] = setting.smoke ? [1, 1, 2] : [setting.long ? 9 : 5, 3, 20]
+  const [rounds, seconds, users] = setting.smoke ? [1, 1, 2] : setting.long ? [9, 3, 20] : [5, 2.5, 20]
   const service = await startService(setting, { env: { TRUSTED_PROXIES: '127.0.0.1' } })
   const credentials: object[] = []
   for (let n = 0; n < users; n++) credentials.push(await signUp(service.url))

@@ -18,7 +18,7 @@ type Answer = { headers: Record<string, string>, body: string }
  * against the same app on a route that asks for no token; and with such as it sees for the first time, against that route and one signature check.
  */
 export const verify: Benchmark = async setting => {
-  const [rounds, seconds, unseen] = setting.smoke ? [1, 1, 12_000] : [setting.long ? 9 : 5, 2, UNSEEN]
+  const [rounds, seconds, unseen] = setting.smoke ? [1, 1, 12_000] : setting.long ? [9, 2, UNSEEN] : [5, 1.5, UNSEEN]
   const metricsPort = await freePort()
   const service = await startService(setting, { env: { METRICS_PORT: String(metricsPort), NODE_OPTIONS: `--import=${pathOf('bench/extra-routes.ts')}` } })
   const { email } = await signUp(service.url)

@@ -10,7 +10,7 @@ const END_CONNECTIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity 
 
 /** What one operation leaves in the database: bytes of the log that is written ahead, rows, and statements, counted on the wire. */
 export const writes: Benchmark = async setting => {
-  const [rounds, each] = setting.smoke ? [1, 3] : [5, 20]
+  const [rounds, each] = setting.smoke ? [1, 3] : [5, 10]
   await onServer(setting.databaseUrl, async client => { await client.query(`CREATE DATABASE ${NAME}`) })
   const database = databaseNamed(setting.databaseUrl, NAME)
   const link = await databaseLink(setting, database)

@@ -24,4 +24,4 @@ if [ -d "$build" ]; then export ARGON2_PREBUILD="${ARGON2_PREBUILD:-$build}"; el
 # A hash takes 19 MB, and glibc would keep as much for each thread that ever made one.
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
 # A young generation that grows to 48 MB is collected in 10 ms, and a request waits for that; in 4 MB it takes one.
-exec node --min-semi-space-size=4 --max-semi-space-size=8 "$app/dist/cli/main.js" "$@"
+exec node --min-semi-space-size=4 --max-semi-space-size=4 "$app/dist/cli/main.js" "$@"

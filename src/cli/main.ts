@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --min-semi-space-size=4 --max-semi-space-size=8
+#!/usr/bin/env -S node --min-semi-space-size=4 --max-semi-space-size=4
 import { enableCompileCache } from 'node:module'
 import { availableParallelism } from 'node:os'
 

@@ -3,7 +3,7 @@ import t from 'tap'
 
 // V8 reads these flags when a process begins, so they stand wherever one does; a compile cache that was made under other flags is not used.
 t.test('however the service is started, its heap is of the same form', async t => {
-  const flags = '--min-semi-space-size=4 --max-semi-space-size=8'
+  const flags = '--min-semi-space-size=4 --max-semi-space-size=4'
   const starts: Record<string, string> = {
     'package.json': `exec node ${flags} src/cli/main.ts serve"`,
     'src/cli/main.ts': `#!/usr/bin/env -S node ${flags}\n`,
