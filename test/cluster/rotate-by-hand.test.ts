@@ -42,6 +42,8 @@ t.test('keys are rotated by hand under load, and neither a node nor anybody with
     await turn(at)
     await sleep(50)
   }
+  // Where a turn takes seconds, the last may have begun too soon.
+  await turn(0)
   t.strictSame(faults, [])
   t.ok(signers.has(kid), 'the new key signs, at the time that was said')
 })
