@@ -8,7 +8,7 @@ t.test('however the service is started, its heap is of the same form', async t =
     'package.json': `exec node ${flags} src/cli/main.ts serve"`,
     'src/cli/main.ts': `#!/usr/bin/env -S node ${flags}\n`,
     'docker/entrypoint.sh': `\nexec node ${flags} "$app/dist/cli/main.js"`,
-    Dockerfile: ` node ${flags} docker/compile-cache.mjs`,
+    Dockerfile: `NODE_COMPILE_CACHE=/app/compile-cache node ${flags} docker/compile-cache.mjs`,
     'bench/processes.ts': `[${flags.split(' ').map(flag => `'${flag}', `).join('')}pathOf(main), 'serve']`,
     'scripts/image-check.ts': `['node', ${flags.split(' ').map(flag => `'${flag}', `).join('')}'/app/dist/cli/main.js'`,
   }

@@ -84,5 +84,5 @@ t.test('a cursor is good for the list, the filters and the administrator that it
   }
   for (const [name, [query, cursor]] of Object.entries(bad)) t.match((await admin.call('GET', `/users?${query}&cursor=${cursor}`)).json(), { status: 400, code: 'invalid_cursor' }, name)
   t.match((await eve.call('GET', `/users?status=active&cursor=${next}`)).json(), { code: 'invalid_cursor' }, 'in the hands of another administrator')
-  t.notMatch(Buffer.from(next!, 'base64url').toString('latin1'), /[0-9a-f]{8}-[0-9a-f]{4}-|users|active/, 'it tells nothing')
+  t.notMatch(Buffer.from(next!, 'base64url').toString('latin1'), /[0-9a-f]{8}|users|active/, 'it tells nothing')
 })

@@ -145,7 +145,8 @@ t.test('a hash of a cheaper time is renewed at the next sign-in, and good on eve
 
 t.test('what was typed as a password is in no answer and in no log line', async t => {
   const w = await world(t)
-  const canary = 'canary-Zq7 flies at noon'
+  // No token, digest or id has a tilde, and no encoding takes it away.
+  const canary = 'canary-Z~7 flies at noon'
   const { email } = (await register(w, canary)).json().user
   const answers = [
     await login(w, email, canary), await login(w, email, `${canary}!`), await login(w, 'nobody@mail.test', canary), await register(w, canary, { email }), await register(w, canary.slice(0, 10)), await register(w, canary.repeat(60)),
@@ -159,7 +160,7 @@ t.test('what was typed as a password is in no answer and in no log line', async 
   t.equal(answers.at(-1)!.statusCode, 500)
   const everything = JSON.stringify([w.logLines(), answers.map(answer => [answer.headers, answer.body])])
   t.ok(w.logLines().length >= 14)
-  t.notMatch(everything, /canary|Zq7[ %+]|flies/)
+  t.notMatch(everything, /canary|Z~7|flies/)
   const dump = JSON.stringify(await w.sql('SELECT * FROM hidden_users, credential'))
-  t.notMatch(dump, /canary|Zq7 |flies/)
+  t.notMatch(dump, /canary|Z~7|flies/)
 })

@@ -11,8 +11,9 @@ const spellings = (name: string): string[] => [
   `X-Auth-${name}`, `x-auth-${name.toLowerCase()}`, `X-AUTH-${name.toUpperCase()}`, `X_Auth_${name}`, `X-Auth_${name}`, `X_Auth-${name}`, `x_auth_${name.toLowerCase()}`, `X.Auth.${name}`, `X-Auth.${name}`,
 ]
 
-// A token is random letters, and some have "LiE" among theirs: what is looked for has characters, or a length, that no token has by chance.
-const lied = ({ headers }: Arrival): unknown[] => headers.filter(([name, value]) => !/^x-forwarded-(uri|method)$/i.test(name) && /\/lie|lie\.example|^lie$|203\.0\.113\.66|gopher/i.test(value))
+/** A token is random letters, and some have "LiE" among theirs. */
+const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]+/g
+const lied = ({ headers }: Arrival): unknown[] => headers.filter(([name, value]) => !/^x-forwarded-(uri|method)$/i.test(name) && /lie|203\.0\.113\.66|gopher/i.test(value.replaceAll(TOKEN, '')))
 
 /** Whoever is told to the application is whom the service vouched for, and nobody else. */
 export async function letsNothingBeSmuggled (t: Test, p: Protected): Promise<void> {
