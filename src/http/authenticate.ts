@@ -84,7 +84,7 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
       // The rest of the request runs in here: outside of the try, so that what it throws is not taken for a refusal.
       request.isKnown = known !== undefined
       if (known) done(admit(known))
-      else bearing(verifyUnknown(request, token)).then(admit).then(done, done)
+      else neverUnavailable(verifyUnknown(request, token)).then(admit).then(done, done)
     }
     route.onRequest = [...[route.onRequest ?? []].flat(), required]
   })
@@ -93,11 +93,11 @@ export const authenticate = fp<{ ctx: VerifierContext }>(async (app, { ctx }) =>
   app.decorate('verifyAccessToken', verifyAccessToken)
 
   async function verifyBearer (request: FastifyRequest): Promise<void> {
-    request.user = await bearing(verifyAccessToken(request, bearerToken(request)))
+    request.user = await neverUnavailable(verifyAccessToken(request, bearerToken(request)))
   }
 
   /** The caller refreshes or asks again: a token under a key that nobody has heard of is no reason to wait for the database. */
-  async function bearing (verified: Promise<AccessClaims>): Promise<AccessClaims> {
+  async function neverUnavailable (verified: Promise<AccessClaims>): Promise<AccessClaims> {
     try { return await verified } catch (error) {
       throw error instanceof AppError && error.code === 'database_unavailable' ? new AppError('invalid_token', { cause: error }) : error
     }
