@@ -1,7 +1,8 @@
 import { decodeProtectedHeader } from 'jose'
+import pg from 'pg'
 import t from 'tap'
 import { run } from '../../src/cli/run.ts'
-import { world, type Node, type World } from '../helpers/world.ts'
+import { PASSWORD, world, type Node, type World } from '../helpers/world.ts'
 
 const operator = ({ databaseUrl }: World) => async (...args: string[]): Promise<number> =>
   await run(args, { DATABASE_URL: databaseUrl, KEY_ENCRYPTION_KEY: `k:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64')}`, LOG_LEVEL: 'silent' })
@@ -45,6 +46,29 @@ t.test('a revoked key stays dead after its feed entry is gone and every node has
   await operator(here)('keys', 'revoke', kid)
   await here.sql('TRUNCATE revocation')
   t.equal((await here.verify(token, await here.anotherNode())).statusCode, 401)
+})
+
+t.test('while every key of a use is revoked and none is in its place yet, who needs one is told to come again, and has lost nothing', async t => {
+  const here = await world(t)
+  const session = await here.signIn()
+  await here.sql('UPDATE signing_key SET compromised_at = now() WHERE use = \'at\'')
+  // A node can read what was revoked, and not yet write what signs instead.
+  const holder = new pg.Client(here.databaseUrl)
+  await holder.connect()
+  t.teardown(async () => await holder.end())
+  await holder.query('BEGIN; LOCK TABLE signing_key IN SHARE MODE')
+  const reload = here.ctx.keyring.reload()
+  await until(async () => (await here.verify(session.access_token)).statusCode === 401)
+
+  const answers = [await here.refresh(session.refresh_token), await here.call('POST', '/v1/auth/login', { body: { email: session.user.email, password: PASSWORD } })]
+  for (const answer of answers) t.match([answer.statusCode, answer.headers['retry-after'], answer.json()], [503, '1', { code: 'database_unavailable' }])
+  t.strictSame(here.ctx.keyring.ages().map(({ use }) => use).sort(), ['ft', 'rt'], 'the metrics go on')
+
+  await holder.query('COMMIT')
+  await reload
+  const next = await here.refresh(session.refresh_token)
+  t.equal(next.statusCode, 200, 'the token was not spent in vain')
+  t.equal((await here.verify(next.json().access_token)).statusCode, 200)
 })
 
 t.test('the breach button ends every session of everybody with a handful of rows, and people can sign in again', async t => {

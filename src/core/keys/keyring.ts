@@ -1,5 +1,6 @@
 import type { KeyEncryptionKeys } from '../../config-values.ts'
 import type { Db } from '../../db/client.ts'
+import { AppError } from '../../errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../log.ts'
 import type { AuditEvent } from '../audit/events.ts'
@@ -86,21 +87,32 @@ export class Keyring implements PublicKeys {
     return { key: this.find(use, kid), fresh: this.#loadedAt >= began }
   }
 
-  /** @param unixSeconds database time of what is signed, so that every node picks the same key */
+  /**
+   * @param unixSeconds database time of what is signed, so that every node picks the same key
+   * @throws database_unavailable where every key of the use was revoked, for as long as the ones in their place are being made
+   */
   signingKey (use: KeyUse, unixSeconds: number): Key {
-    const { settings } = this.#deps
-    const key = keyToSignWith(this.#keys.values(), use, {
-      slot: slotAt(unixSeconds, settings.keySlotSeconds), at: unixSeconds, leadSeconds: leadSecondsOf(use, settings),
-    })
-    if (!key) throw new Error(`no usable ${use} key for ${unixSeconds}`)
+    const key = this.#toSignWith(use, unixSeconds)
+    if (!key) throw new AppError('database_unavailable', { retryAfterSeconds: 1, cause: new Error(`no usable ${use} key for ${unixSeconds}`) })
     return key
   }
 
-  /** For the metrics, in seconds: how old the key is that signs now, and how long its slot still lasts. */
+  #toSignWith (use: KeyUse, unixSeconds: number): Key | undefined {
+    const { settings } = this.#deps
+    return keyToSignWith(this.#keys.values(), use, {
+      slot: slotAt(unixSeconds, settings.keySlotSeconds), at: unixSeconds, leadSeconds: leadSecondsOf(use, settings),
+    })
+  }
+
+  /** For the metrics, in seconds: how old the key is that signs now (none where none does), and how long its slot still lasts. */
   ages (): { use: KeyUse, age: number, untilNext: number }[] {
     const now = this.now
     const { keySlotSeconds } = this.#deps.settings
-    return KEY_USES.map(use => ({ use, age: now - this.signingKey(use, now).createdAt, untilNext: (slotAt(now, keySlotSeconds) + 1) * keySlotSeconds - now }))
+    const untilNext = (slotAt(now, keySlotSeconds) + 1) * keySlotSeconds - now
+    return KEY_USES.flatMap(use => {
+      const key = this.#toSignWith(use, now)
+      return key ? [{ use, age: now - key.createdAt, untilNext }] : []
+    })
   }
 
   /** What the JWKS shows: keys in use, keys whose tokens still live, and the next slot's. */
