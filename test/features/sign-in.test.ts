@@ -1,5 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
+import { until } from '../helpers/until.ts'
 import { PASSWORD, world, type Call } from '../helpers/world.ts'
 
 const login = (call: Call, email: string, password: string, remoteAddress = '127.0.0.1') => call('POST', '/v1/auth/login', { body: { email, password, refresh: 'body' }, remoteAddress })
@@ -95,7 +96,7 @@ t.test('an address that floods the sign-in is told when to come again, and anoth
   // On a slow machine fewer fit into the two seconds that a sign-in may wait, and the rest is refused at once.
   let over = false
   const answered = Promise.all(flooding).finally(() => { over = true })
-  while (ctx.passwords.waiting < 8 && !over) await new Promise(resolve => setTimeout(resolve, 1))
+  await until(() => ctx.passwords.waiting >= 8 || over, 60_000)
   const neighbour = await login(call, email, PASSWORD, '198.51.100.7')
   t.equal(neighbour.statusCode, 200)
   const answers = await answered
