@@ -2,6 +2,7 @@ import { decodeProtectedHeader } from 'jose'
 import pg from 'pg'
 import t from 'tap'
 import { run } from '../../src/cli/run.ts'
+import { until as eventually } from '../helpers/until.ts'
 import { PASSWORD, world, type Node, type World } from '../helpers/world.ts'
 
 const operator = ({ databaseUrl }: World) => async (...args: string[]): Promise<number> =>
@@ -10,13 +11,7 @@ const operator = ({ databaseUrl }: World) => async (...args: string[]): Promise<
 const published = async (node: Node): Promise<string[]> =>
   (await node.call('GET', '/.well-known/jwks.json')).json<{ keys: { kid: string }[] }>().keys.map(key => key.kid)
 
-async function until (condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let waited = 0; waited < 3_000; waited += 25) {
-    if (await condition()) return
-    await new Promise(resolve => setTimeout(resolve, 25))
-  }
-  throw new Error('it did not happen within three seconds')
-}
+const until = async (condition: () => Promise<boolean> | boolean) => await eventually(condition, 3_000)
 
 t.test('a leaked key: what it signed is refused on every node, and what signs next was public before', async t => {
   const here = await world(t)
